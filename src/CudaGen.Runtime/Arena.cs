@@ -1,0 +1,95 @@
+using System.Runtime.InteropServices;
+
+namespace CudaGen.Runtime;
+
+/// <summary>
+/// One allocation on a device from which tensors are carved, one after the other, and which is freed as a whole. The
+/// size is found by carving the same tensors from <see cref="Measure"/> first, so an arena fits exactly and nothing is
+/// allocated after planning.
+/// </summary>
+/// <remarks>
+/// Every tensor starts at a multiple of <see cref="Alignment"/> bytes. The gaps are zero and stay zero under every
+/// element-wise update, so an optimiser may treat an arena as one flat tensor (<see cref="AsTensor"/>).
+/// </remarks>
+public sealed unsafe class Arena : IDisposable
+{
+    /// <summary>Start of every tensor, in bytes: a cache line, two AVX-512 vectors of a CUDA transaction.</summary>
+    public const int Alignment = 64;
+
+    // Vector code may read, never write, up to one vector past the end of the last tensor.
+    private const int Slack = 256;
+
+    private readonly Device? _device;
+    private nint _base;
+
+    private Arena(string name) => Name = name;
+
+    /// <summary>Allocates <paramref name="capacity"/> bytes, zeroed.</summary>
+    /// <exception cref="DeviceException">The memory is not to be had.</exception>
+    public Arena(Device device, string name, long capacity)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentOutOfRangeException.ThrowIfNegative(capacity);
+        device.ThrowIfDisposed();
+        (Name, Capacity, _device) = (name, capacity, device);
+        nuint bytes = (nuint)capacity + Slack;
+        try
+        {
+            _base = (nint)NativeMemory.AlignedAlloc(bytes, Alignment);
+        }
+        catch (OutOfMemoryException)
+        {
+            throw new DeviceException($"arena '{name}': {capacity} bytes are not to be had");
+        }
+        NativeMemory.Clear((void*)_base, bytes);
+        device.Attach();
+        LiveObjects.Add(LiveObject.Arena);
+    }
+
+    /// <summary>An arena without memory that only counts what is taken from it.</summary>
+    public static Arena Measure(string name) => new(name) { Capacity = long.MaxValue, IsMeasure = true };
+
+    public string Name { get; }
+
+    /// <summary>Bytes allocated.</summary>
+    public long Capacity { get; private init; }
+
+    /// <summary>Bytes carved so far, gaps included.</summary>
+    public long Used { get; private set; }
+
+    /// <summary>Whether this arena only counts.</summary>
+    public bool IsMeasure { get; private init; }
+
+    /// <summary>Carves a tensor.</summary>
+    /// <exception cref="CudaGenException">The arena is full.</exception>
+    public Tensor Take(Shape shape) => new(Carve((long)shape.Length * sizeof(float)), shape);
+
+    /// <summary>Carves a buffer.</summary>
+    /// <exception cref="CudaGenException">The arena is full.</exception>
+    public Buffer<T> Take<T>(int length) where T : unmanaged => new(Carve((long)length * sizeof(T)), length);
+
+    /// <summary>All that was carved, gaps included, as one flat tensor.</summary>
+    public Tensor AsTensor() => new(_base, new Shape(checked((int)(Used / sizeof(float)))));
+
+    private nint Carve(long bytes)
+    {
+        ObjectDisposedException.ThrowIf(!IsMeasure && _base == 0, this);
+        long padded = (bytes + Alignment - 1) / Alignment * Alignment;
+        if (padded > Capacity - Used)
+            throw new CudaGenException(
+                $"arena '{Name}' is full: {padded} bytes asked for, {Capacity - Used} of {Capacity} left");
+        nint pointer = IsMeasure ? 0 : _base + (nint)Used;
+        Used += padded;
+        return pointer;
+    }
+
+    public void Dispose()
+    {
+        if (_base == 0)
+            return;
+        NativeMemory.AlignedFree((void*)_base);
+        _base = 0;
+        _device!.Detach();
+        LiveObjects.Remove(LiveObject.Arena);
+    }
+}

@@ -1,0 +1,115 @@
+using System.Runtime.Intrinsics;
+
+namespace CudaGen.Runtime;
+
+/// <summary>Where tensors live and operations run.</summary>
+public enum DeviceKind
+{
+    Cpu,
+    Cuda,
+}
+
+/// <summary>
+/// Which of the implementations of an operation runs. On the CPU <see cref="Auto"/> is <see cref="Cpu"/>; nothing falls
+/// back silently: an implementation that the device does not have is refused when it is selected.
+/// </summary>
+public enum Implementation
+{
+    /// <summary>The fastest one of the device.</summary>
+    Auto,
+
+    /// <summary>The naive loops that every other implementation is compared with. Correct and slow.</summary>
+    Reference,
+
+    /// <summary>Vectorised and multi-threaded C#.</summary>
+    Cpu,
+
+    /// <summary>The handwritten CUDA kernels.</summary>
+    Kernel,
+
+    /// <summary>cuDNN and cuBLAS.</summary>
+    Library,
+}
+
+/// <summary>
+/// Owner of everything that runs work: the worker threads of the CPU path. One thread uses a device at a time. Dispose
+/// it last, after every arena and plan made on it.
+/// </summary>
+public sealed class Device : IDisposable
+{
+    private int _attached;
+    private bool _disposed;
+
+    private Device(DeviceKind kind, Workers workers) => (Kind, Workers) = (kind, workers);
+
+    public DeviceKind Kind { get; }
+
+    /// <summary>The threads that the CPU path splits its loops over.</summary>
+    public Workers Workers { get; }
+
+    /// <summary>Which implementation operations take on this device.</summary>
+    public Implementation Implementation { get; private init; }
+
+    /// <summary>Whether operations run their reference loops.</summary>
+    public bool IsReference => Implementation == Implementation.Reference;
+
+    /// <summary>
+    /// The CPU as a device. <paramref name="threads"/> is the number of threads that compute, this one included;
+    /// 0 takes one for each processor. Results do not depend on it.
+    /// </summary>
+    /// <exception cref="DeviceException">The implementation is one of a GPU.</exception>
+    public static Device Cpu(int threads = 0, Implementation implementation = Implementation.Auto)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(threads);
+        if (implementation is Implementation.Kernel or Implementation.Library)
+            throw new DeviceException($"the CPU has no implementation '{Name(implementation)}'; it has auto, cpu and reference");
+        var device = new Device(DeviceKind.Cpu, new Workers(threads == 0 ? Environment.ProcessorCount : threads))
+        {
+            Implementation = implementation,
+        };
+        LiveObjects.Add(LiveObject.Device);
+        return device;
+    }
+
+    /// <summary>Opens the device that a person named: <c>auto</c>, <c>cpu</c> or <c>cuda</c>.</summary>
+    /// <exception cref="DeviceException">There is no such device here.</exception>
+    public static Device Open(string name, int threads = 0, Implementation implementation = Implementation.Auto) => name switch
+    {
+        "auto" or "cpu" => Cpu(threads, implementation),
+        "cuda" => throw new DeviceException("device 'cuda': this version of CudaGen runs on the CPU only; take 'cpu' or 'auto'"),
+        _ => throw new DeviceException($"device '{name}': expected auto, cpu or cuda"),
+    };
+
+    /// <summary>One line for a person: what computes, and how wide.</summary>
+    public string Description
+    {
+        get
+        {
+            int bits = Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128;
+            string how = IsReference ? "reference loops" : $"{bits}-bit vectors";
+            return $"cpu ({Workers.Count} {(Workers.Count == 1 ? "thread" : "threads")}, {how})";
+        }
+    }
+
+    private static string Name(Implementation implementation) => implementation.ToString().ToLowerInvariant();
+
+    internal void Attach() => Interlocked.Increment(ref _attached);
+
+    internal void Detach() => Interlocked.Decrement(ref _attached);
+
+    /// <summary>Throws when the device is closed.</summary>
+    public void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+
+    /// <summary>Stops the worker threads.</summary>
+    /// <exception cref="DeviceException">Arenas made on this device are still alive.</exception>
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        if (Volatile.Read(ref _attached) is > 0 and int alive)
+            throw new DeviceException($"the device is closed while {alive} of its arenas are alive; dispose them first");
+        _disposed = true;
+        Workers.Dispose();
+        LiveObjects.Remove(LiveObject.Device);
+    }
+}

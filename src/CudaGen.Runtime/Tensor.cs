@@ -1,0 +1,42 @@
+namespace CudaGen.Runtime;
+
+/// <summary>
+/// float32 elements in an <see cref="Arena"/>: a pointer and a shape. It owns nothing, so it can be copied and dropped
+/// freely, and is valid as long as its arena.
+/// </summary>
+/// <param name="Address">Address on the device; 0 while a plan is only measured.</param>
+/// <param name="Shape">Extents, the last one contiguous.</param>
+public readonly record struct Tensor(nint Address, Shape Shape)
+{
+    public int Length => Shape.Length;
+
+    /// <summary>The elements, for a tensor whose device is the CPU.</summary>
+    /// <exception cref="DeviceException">The tensor has no memory yet: its plan was only measured.</exception>
+    public unsafe Span<float> Span => Address == 0 && Length > 0
+        ? throw new DeviceException($"the tensor {Shape} has no memory: its plan was measured, not allocated")
+        : new((void*)Address, Length);
+
+    /// <summary>The same elements in another shape.</summary>
+    /// <exception cref="ShapeException">The number of elements differs.</exception>
+    public Tensor Reshape(Shape shape) => shape.Length == Length
+        ? new(Address, shape)
+        : throw new ShapeException($"Reshape: {Shape} has {Length} elements, {shape} has {shape.Length}");
+
+    /// <summary><paramref name="count"/> rows from row <paramref name="start"/> on.</summary>
+    /// <exception cref="ShapeException">There are not that many.</exception>
+    public Tensor Rows(int start, int count) => start >= 0 && count >= 0 && start <= Shape.Rows - count
+        ? new(Address == 0 ? 0 : Address + (nint)start * Shape.RowLength * sizeof(float), Shape.WithRows(count))
+        : throw new ShapeException($"Rows: {count} rows from {start} of {Shape}");
+}
+
+/// <summary>Elements of any plain type in an <see cref="Arena"/>: data set bytes, counters. Owns nothing.</summary>
+/// <param name="Address">Address on the device; 0 while a plan is only measured.</param>
+/// <param name="Length">Number of elements.</param>
+public readonly record struct Buffer<T>(nint Address, int Length) where T : unmanaged
+{
+    /// <summary>The elements, for a buffer whose device is the CPU.</summary>
+    /// <exception cref="DeviceException">The buffer has no memory yet: its plan was only measured.</exception>
+    public unsafe Span<T> Span => Address == 0 && Length > 0
+        ? throw new DeviceException($"the buffer of {Length} has no memory: its plan was measured, not allocated")
+        : new((void*)Address, Length);
+}

@@ -1,0 +1,169 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace CudaGen.Runtime;
+
+/// <summary>
+/// A fork-join pool for loops of ten microseconds to a few milliseconds. A job is cut into chunks that are claimed one
+/// by one, so a thread that the system takes away delays one chunk and not its whole share; the caller works too and
+/// waits for finished chunks, not for workers. Nothing is allocated per job.
+/// </summary>
+/// <remarks>
+/// Which thread computes a chunk is a matter of luck. Callers therefore make every chunk write its own results and cut
+/// jobs by their shape alone, never by <see cref="Count"/>: then the results are the same bits for any number of threads.
+/// </remarks>
+public sealed unsafe class Workers : IDisposable
+{
+    // How long an idle worker spins before it blocks. Longer than the serial gaps inside a training step, short enough
+    // not to burn a laptop's battery between two jobs.
+    private static readonly long SpinTicks = Stopwatch.Frequency / 5000;
+
+    private readonly Thread[] _threads;
+    private readonly SemaphoreSlim _wake = new(0);
+    private Lines _lines;
+    private int _sleepers;
+    private bool _stop;
+
+    private delegate*<void*, int, void> _body;
+    private void* _context;
+    private int _total;
+    private Exception? _failure;
+
+    // The two words that all threads write, each alone on its pair of cache lines.
+    [StructLayout(LayoutKind.Explicit, Size = 384)]
+    private struct Lines
+    {
+        // job number << 32 | chunks that nobody has claimed yet
+        [FieldOffset(128)]
+        public ulong Open;
+
+        [FieldOffset(256)]
+        public int Finished;
+    }
+
+    /// <summary>Starts <paramref name="count"/> - 1 background threads.</summary>
+    public Workers(int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        Count = count;
+        _threads = new Thread[count - 1];
+        for (int i = 0; i < _threads.Length; i++)
+        {
+            _threads[i] = new Thread(Work) { IsBackground = true, Name = $"CudaGen worker {i + 1}" };
+            _threads[i].Start();
+        }
+    }
+
+    /// <summary>Threads that compute, the caller included.</summary>
+    public int Count { get; }
+
+    /// <summary>
+    /// Calls <paramref name="body"/>(context, i) once for each i in [0, chunks), in any order and on any thread, and
+    /// returns when all are done. An exception of a chunk is thrown again here.
+    /// </summary>
+    public void Run(int chunks, delegate*<void*, int, void> body, void* context)
+    {
+        if (chunks <= 0)
+            return;
+        if (_threads.Length == 0 || chunks == 1)
+        {
+            for (int i = 0; i < chunks; i++)
+                body(context, i);
+            return;
+        }
+        _body = body;
+        _context = context;
+        _total = chunks;
+        _lines.Finished = 0;
+        ulong job = (Volatile.Read(ref _lines.Open) >> 32) + 1;
+        Interlocked.Exchange(ref _lines.Open, (job << 32) | (uint)chunks);
+        if (Volatile.Read(ref _sleepers) is > 0 and int sleepers)
+            _wake.Release(sleepers);
+
+        while (TryClaim(out int chunk))
+            Execute(chunk);
+        for (int spins = 0; Volatile.Read(ref _lines.Finished) != chunks; spins++)
+        {
+            // A chunk is on another thread. If it does not come back soon, that thread was probably taken off its
+            // processor, perhaps by this loop: give way.
+            if (spins < 2000)
+                Thread.SpinWait(8);
+            else
+                Thread.Yield();
+        }
+        if (_failure is not null)
+        {
+            Exception failure = _failure;
+            _failure = null;
+            throw new CudaGenException($"a worker failed: {failure.Message}", failure);
+        }
+    }
+
+    private bool TryClaim(out int chunk)
+    {
+        ulong open = Volatile.Read(ref _lines.Open);
+        while ((uint)open != 0)
+        {
+            ulong seen = Interlocked.CompareExchange(ref _lines.Open, open - 1, open);
+            if (seen == open)
+            {
+                // From here until Finished is counted the job cannot end, so its fields are stable.
+                chunk = _total - (int)(uint)open;
+                return true;
+            }
+            open = seen;
+        }
+        chunk = 0;
+        return false;
+    }
+
+    private void Execute(int chunk)
+    {
+        try
+        {
+            _body(_context, chunk);
+        }
+        catch (Exception e)
+        {
+            _failure ??= e;
+        }
+        Interlocked.Increment(ref _lines.Finished);
+    }
+
+    private void Work()
+    {
+        long idleSince = Stopwatch.GetTimestamp();
+        while (!Volatile.Read(ref _stop))
+        {
+            if (TryClaim(out int chunk))
+            {
+                Execute(chunk);
+                idleSince = Stopwatch.GetTimestamp();
+            }
+            else if (Stopwatch.GetTimestamp() - idleSince < SpinTicks)
+            {
+                Thread.SpinWait(8);
+            }
+            else
+            {
+                Interlocked.Increment(ref _sleepers);
+                // Run publishes the job before it looks for sleepers, and this looks for a job after it became one, so
+                // one of the two sees the other.
+                if ((uint)Volatile.Read(ref _lines.Open) == 0 && !Volatile.Read(ref _stop))
+                    _wake.Wait();
+                Interlocked.Decrement(ref _sleepers);
+                idleSince = Stopwatch.GetTimestamp();
+            }
+        }
+    }
+
+    /// <summary>Ends the threads.</summary>
+    public void Dispose()
+    {
+        Volatile.Write(ref _stop, true);
+        _wake.Release(Math.Max(1, _threads.Length));
+        foreach (Thread thread in _threads)
+            thread.Join();
+        _wake.Dispose();
+    }
+}
