@@ -17,7 +17,7 @@ public sealed unsafe class Arena : IDisposable
     public const int Alignment = 64;
 
     // Vector code may read, never write, up to one vector past the end of the last tensor.
-    private const int Slack = 256;
+    internal const int Slack = 256;
 
     private readonly Device? _device;
     private nint _base;

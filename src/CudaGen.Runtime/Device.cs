@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace CudaGen.Runtime;
@@ -35,10 +36,12 @@ public enum Implementation
 /// Owner of everything that runs work: the worker threads of the CPU path. One thread uses a device at a time. Dispose
 /// it last, after every arena and plan made on it.
 /// </summary>
-public sealed class Device : IDisposable
+public sealed unsafe class Device : IDisposable
 {
     private int _attached;
     private bool _disposed;
+    private float* _scratch;
+    private int _scratchLength;
 
     private Device(DeviceKind kind, Workers workers) => (Kind, Workers) = (kind, workers);
 
@@ -91,6 +94,27 @@ public sealed class Device : IDisposable
         }
     }
 
+    /// <summary>How often the scratch memory had to grow. A plan reserves it, so a training step never adds to this.</summary>
+    public int ScratchGrowths { get; private set; }
+
+    /// <summary>
+    /// At least <paramref name="floats"/> floats of uninitialised memory for the inside of one operation. The next call
+    /// hands out the same memory again.
+    /// </summary>
+    public float* Scratch(int floats)
+    {
+        ThrowIfDisposed();
+        if (floats > _scratchLength)
+        {
+            if (_scratch != null)
+                NativeMemory.AlignedFree(_scratch);
+            _scratch = (float*)NativeMemory.AlignedAlloc(checked((nuint)floats * sizeof(float)) + Arena.Slack, Arena.Alignment);
+            _scratchLength = floats;
+            ScratchGrowths++;
+        }
+        return _scratch;
+    }
+
     private static string Name(Implementation implementation) => implementation.ToString().ToLowerInvariant();
 
     internal void Attach() => Interlocked.Increment(ref _attached);
@@ -110,6 +134,8 @@ public sealed class Device : IDisposable
             throw new DeviceException($"the device is closed while {alive} of its arenas are alive; dispose them first");
         _disposed = true;
         Workers.Dispose();
+        NativeMemory.AlignedFree(_scratch);
+        _scratch = null;
         LiveObjects.Remove(LiveObject.Device);
     }
 }

@@ -1,0 +1,143 @@
+using CudaGen.Kernels.Cpu;
+using CudaGen.Runtime;
+using System.Numerics;
+
+namespace CudaGen.Kernels;
+
+/// <summary>The element-wise function after a layer.</summary>
+public enum ActivationKind
+{
+    /// <summary>y = x</summary>
+    Linear,
+
+    /// <summary>y = max(x, 0)</summary>
+    Relu,
+
+    /// <summary>y = x for x &gt; 0, else slope * x (Maas et al. 2013)</summary>
+    LeakyRelu,
+
+    /// <summary>y = x for x &gt; 0, else exp(x) - 1 (Clevert et al. 2016, alpha 1)</summary>
+    Elu,
+
+    /// <summary>y = tanh(x)</summary>
+    Tanh,
+
+    /// <summary>y = 1 / (1 + exp(-x))</summary>
+    Sigmoid,
+}
+
+/// <summary>An activation with its parameter. Every backward pass needs only y, so x may be overwritten.</summary>
+/// <param name="Kind">Which function.</param>
+/// <param name="Slope">Slope of the leaky ReLU for x &lt;= 0, greater than 0; unused by the others.</param>
+public readonly record struct Activation(ActivationKind Kind, float Slope = 0)
+{
+    public static Activation Linear => new(ActivationKind.Linear);
+
+    public static Activation Relu => new(ActivationKind.Relu);
+
+    public static Activation Elu => new(ActivationKind.Elu);
+
+    public static Activation Tanh => new(ActivationKind.Tanh);
+
+    public static Activation Sigmoid => new(ActivationKind.Sigmoid);
+
+    /// <exception cref="ArgumentOutOfRangeException">The slope is not positive: y would not tell the sign of x.</exception>
+    public static Activation LeakyRelu(float slope)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(slope);
+        return new(ActivationKind.LeakyRelu, slope);
+    }
+
+    public override string ToString() => Kind switch
+    {
+        ActivationKind.LeakyRelu => $"leaky ReLU {Slope}",
+        ActivationKind.Relu => "ReLU",
+        ActivationKind.Elu => "ELU",
+        _ => Kind.ToString().ToLowerInvariant(),
+    };
+
+    /// <summary>f(x).</summary>
+    public T Apply<T>(T x) where T : IFloatingPointIeee754<T> => Kind switch
+    {
+        ActivationKind.Relu => x <= T.Zero ? T.Zero : x,
+        ActivationKind.LeakyRelu => x > T.Zero ? x : T.CreateChecked(Slope) * x,
+        ActivationKind.Elu => x > T.Zero ? x : T.ExpM1(x),
+        ActivationKind.Tanh => T.Tanh(x),
+        ActivationKind.Sigmoid => T.One / (T.One + T.Exp(-x)),
+        _ => x,
+    };
+
+    /// <summary>f'(x) from y = f(x).</summary>
+    public T Derivative<T>(T y) where T : IFloatingPointIeee754<T> => Kind switch
+    {
+        ActivationKind.Relu => y > T.Zero ? T.One : T.Zero,
+        ActivationKind.LeakyRelu => y > T.Zero ? T.One : T.CreateChecked(Slope),
+        ActivationKind.Elu => y > T.Zero ? T.One : y + T.One,
+        ActivationKind.Tanh => T.One - y * y,
+        ActivationKind.Sigmoid => y * (T.One - y),
+        _ => T.One,
+    };
+}
+
+/// <summary>
+/// Bias and activation of a layer, for outputs of any shape whose last extent is the C channels.
+/// <code>
+/// forward    y = f(x + b)
+/// backward   dx = dy * f'(y)      db += sum over all but the channels of dx
+/// </code>
+/// The backward pass needs y; dx is overwritten and may be dy itself, db is accumulated.
+/// </summary>
+public static class BiasActivation
+{
+    /// <summary>y = f(y + bias) in place. <paramref name="bias"/> has shape (C); pass null for none.</summary>
+    /// <exception cref="ShapeException">The bias does not fit the channels of y.</exception>
+    public static void Forward(Device device, Tensor y, Tensor? bias, Activation activation)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        int channels = y.Shape.Channels;
+        if (bias is { } b)
+            Shape.RequireLength(b, channels);
+        if (device.IsReference)
+            ReferenceForward<float>(y.Span, bias is null ? default : bias.Value.Span, channels, activation);
+        else
+            ElementWise.BiasActivationForward(device, y, bias, activation);
+    }
+
+    /// <summary>
+    /// dx = dy * f'(y) and dbias += its sum over rows. <paramref name="dx"/> may be <paramref name="dy"/>;
+    /// <paramref name="dbias"/> has shape (C) or is null.
+    /// </summary>
+    /// <exception cref="ShapeException">dx, dy and y differ, or dbias does not fit their channels.</exception>
+    public static void Backward(Device device, Tensor dx, Tensor dy, Tensor y, Tensor? dbias, Activation activation)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        Shape.RequireEqual(dx, dy);
+        Shape.RequireEqual(dy, y);
+        int channels = y.Shape.Channels;
+        if (dbias is { } db)
+            Shape.RequireLength(db, channels);
+        if (device.IsReference)
+            ReferenceBackward<float>(dx.Span, dy.Span, y.Span, dbias is null ? default : dbias.Value.Span, channels, activation);
+        else
+            ElementWise.BiasActivationBackward(device, dx, dy, y, dbias, activation);
+    }
+
+    internal static void ReferenceForward<T>(Span<T> y, ReadOnlySpan<T> bias, int channels, Activation activation)
+        where T : IFloatingPointIeee754<T>
+    {
+        for (int i = 0; i < y.Length; i++)
+            y[i] = activation.Apply(bias.IsEmpty ? y[i] : y[i] + bias[i % channels]);
+    }
+
+    internal static void ReferenceBackward<T>(Span<T> dx, ReadOnlySpan<T> dy, ReadOnlySpan<T> y, Span<T> dbias, int channels,
+        Activation activation)
+        where T : IFloatingPointIeee754<T>
+    {
+        for (int i = 0; i < dx.Length; i++)
+        {
+            dx[i] = dy[i] * activation.Derivative(y[i]);
+            if (!dbias.IsEmpty)
+                dbias[i % channels] += dx[i];
+        }
+    }
+}

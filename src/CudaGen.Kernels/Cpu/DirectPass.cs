@@ -1,0 +1,413 @@
+using CudaGen.Runtime;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace CudaGen.Kernels.Cpu;
+
+/// <summary>
+/// A forward or a backward-data pass without im2col and without padding. Target pixels that meet the same taps of the
+/// kernel form a class; for a class, the pass is a matrix product whose rows are pixels, read where they lie, and whose
+/// inner index runs over the taps that exist. Multiplications with the padding are left out, not done with zeros.
+/// </summary>
+internal sealed unsafe class DirectPass : IDisposable
+{
+    // Up to three output channels the sum over k is taken across the vector instead: one column per accumulator.
+    private const int MaxDotColumns = 3;
+
+    private readonly int _images, _columns, _depth;
+    private readonly int _sourceImage, _targetImage;
+    private readonly bool _dot, _transposeWeights;
+    private readonly PixelClass[] _classes;
+    private readonly RowTask* _tasks;
+    private readonly int _taskCount;
+    private readonly PixelClass* _nativeClasses;
+    private readonly Panels _panels;
+
+    // Where a run of k of the packed matrix comes from in w; see PackJob.
+    private readonly int* _packSource;
+    private readonly int _runLength, _columnStride, _kStride;
+
+    /// <summary>Pixels with the same taps.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct PixelClass
+    {
+        public Segment* Segments;
+        public int SegmentCount;
+        public Site* Sites;
+        public int SiteCount;
+    }
+
+    /// <summary>Offsets of a pixel within its image, in elements: where its taps are based and where it is written.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private record struct Site(int Source, int Target);
+
+    /// <summary>Some rows (images x sites) of a class.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private record struct RowTask(int Class, int Row, int Count);
+
+    /// <summary>y from x: a pixel's taps are R runs of (valid S) x C contiguous elements.</summary>
+    public static DirectPass Forward(ConvolutionShape g)
+    {
+        (int c, int kernelWidth, int width) = (g.W[3], g.W[2], g.X[2]);
+        var rows = Group(g.Y[1], i => Clip(i * g.Stride - g.Padding.Top, g.W[1], g.X[1]));
+        var columns = Group(g.Y[2], i => Clip(i * g.Stride - g.Padding.Left, kernelWidth, width));
+        var classes = new List<PixelClass>();
+        foreach (((int r0, int r1), List<int> ys) in rows)
+        {
+            foreach (((int s0, int s1), List<int> xs) in columns)
+            {
+                var segments = new List<Segment>();
+                for (int r = r0; r < r1 && s1 > s0; r++)
+                    segments.Add(new((r * width + s0) * c, (r * kernelWidth + s0) * c, (s1 - s0) * c));
+                var sites = from oy in ys
+                            from ox in xs
+                            select new Site(((oy * g.Stride - g.Padding.Top) * width + ox * g.Stride - g.Padding.Left) * c,
+                                (oy * g.Y[2] + ox) * g.W[0]);
+                classes.Add(NewClass(segments, [.. sites]));
+            }
+        }
+        // Row k of the packed matrix is element k of every filter.
+        int depth = g.W.RowLength;
+        return new(g.X[0], g.X.RowLength, g.Y.RowLength, g.W[0], depth, c, classes, [0], depth, depth, 1);
+    }
+
+    /// <summary>
+    /// dx from dy: pixel iy of dx meets the taps r with r = iy + top (mod stride), in row (iy + top - r) / stride of dy.
+    /// Taps are packed with r rising and s falling, so that a run is (valid s) x K contiguous elements of dy.
+    /// </summary>
+    public static DirectPass BackwardData(ConvolutionShape g)
+    {
+        (int k, int kernelHeight, int kernelWidth, int c) = (g.W[0], g.W[1], g.W[2], g.W[3]);
+        (int height, int width, int stride) = (g.Y[1], g.Y[2], g.Stride);
+        var rows = Group(g.X[1], i => Meet(i + g.Padding.Top, stride, kernelHeight, height));
+        var columns = Group(g.X[2], i => Meet(i + g.Padding.Left, stride, kernelWidth, width));
+
+        // The packed matrix: for each pair of residues its taps, r rising, s falling; K rows each.
+        var packSource = new List<int>();
+        int[,] first = new int[stride, stride];
+        for (int a = 0; a < stride; a++)
+        {
+            for (int b = 0; b < stride; b++)
+            {
+                first[a, b] = packSource.Count * k;
+                for (int r = a; r < kernelHeight; r += stride)
+                {
+                    for (int j = TapsOf(b, kernelWidth, stride) - 1; j >= 0; j--)
+                        packSource.Add((r * kernelWidth + b + j * stride) * c);
+                }
+            }
+        }
+
+        var classes = new List<PixelClass>();
+        foreach (((int a, int r0, int r1), List<int> ys) in rows)
+        {
+            foreach (((int b, int s0, int s1), List<int> xs) in columns)
+            {
+                int perRow = TapsOf(b, kernelWidth, stride);
+                var segments = new List<Segment>();
+                for (int j = r0; j < r1 && s1 > s0; j++)
+                    segments.Add(new((-j * width - (s1 - 1)) * k, first[a, b] + (j * perRow + perRow - s1) * k, (s1 - s0) * k));
+                var sites = from iy in ys
+                            from ix in xs
+                            let p = (iy + g.Padding.Top) / stride
+                            let q = (ix + g.Padding.Left) / stride
+                            select new Site((p * width + q) * k, (iy * g.X[2] + ix) * c);
+                classes.Add(NewClass(segments, [.. sites]));
+            }
+        }
+        return new(g.X[0], g.Y.RowLength, g.X.RowLength, c, g.W.Length / c, k, classes, [.. packSource], k, 1, g.W.RowLength);
+    }
+
+    private static int TapsOf(int residue, int kernel, int stride) => residue >= kernel ? 0 : (kernel - residue - 1) / stride + 1;
+
+    // The taps [first, last) of a kernel laid at `start` that lie inside [0, extent).
+    private static (int First, int Last) Clip(int start, int kernel, int extent)
+    {
+        int first = Math.Min(kernel, Math.Max(0, -start));
+        return (first, Math.Max(first, Math.Min(kernel, extent - start)));
+    }
+
+    // The residue of i and the steps j, taps residue + j * stride, with 0 <= i / stride - j < extent.
+    private static (int Residue, int First, int Last) Meet(int i, int stride, int kernel, int extent)
+    {
+        (int q, int residue) = Math.DivRem(i, stride);
+        int last = Math.Min(TapsOf(residue, kernel, stride), q + 1);
+        int first = Math.Min(last, Math.Max(0, q - extent + 1));
+        return (residue, first, last);
+    }
+
+    private static List<(TKey Key, List<int> Members)> Group<TKey>(int count, Func<int, TKey> key) where TKey : notnull
+        => [.. Enumerable.Range(0, count).GroupBy(key).Select(x => (x.Key, x.ToList()))];
+
+    private static PixelClass NewClass(List<Segment> segments, Site[] sites) => new()
+    {
+        Segments = Copy<Segment>(CollectionsMarshal.AsSpan(segments)),
+        SegmentCount = segments.Count,
+        Sites = Copy<Site>(sites),
+        SiteCount = sites.Length,
+    };
+
+    private static T* Copy<T>(ReadOnlySpan<T> values) where T : unmanaged
+    {
+        T* p = (T*)NativeMemory.Alloc((nuint)Math.Max(1, values.Length), (nuint)sizeof(T));
+        values.CopyTo(new Span<T>(p, values.Length));
+        return p;
+    }
+
+    private DirectPass(int images, int sourceImage, int targetImage, int columns, int depth, int tapLength, List<PixelClass> classes,
+        int[] packSource, int runLength, int columnStride, int kStride)
+    {
+        (_images, _sourceImage, _targetImage, _columns, _depth) = (images, sourceImage, targetImage, columns, depth);
+        _classes = [.. classes];
+        _nativeClasses = Copy<PixelClass>(_classes);
+        _panels = new Panels(columns);
+        _packSource = Copy<int>(packSource);
+        _runLength = runLength;
+        (_columnStride, _kStride) = (columnStride, kStride);
+        _transposeWeights = columnStride != 1;
+        _dot = columns <= MaxDotColumns && tapLength >= Dispatch.Width / 2;
+
+        // About 64 tasks of equal work, whole tiles each.
+        long work = _classes.Sum(x => Work(x) * x.SiteCount * images);
+        var tasks = new List<RowTask>();
+        for (int i = 0; i < _classes.Length; i++)
+        {
+            int rows = _classes[i].SiteCount * images;
+            long share = Math.Max(1, work / 64 / Work(_classes[i]) / Product.Rows);
+            int perTask = (int)Math.Min(share, (rows + Product.Rows - 1) / Product.Rows) * Product.Rows;
+            for (int row = 0; row < rows; row += perTask)
+                tasks.Add(new(i, row, Math.Min(perTask, rows - row)));
+        }
+        _tasks = Copy<RowTask>(CollectionsMarshal.AsSpan(tasks));
+        _taskCount = tasks.Count;
+    }
+
+    private static long Work(PixelClass c)
+    {
+        long sum = 8;
+        for (int i = 0; i < c.SegmentCount; i++)
+            sum += c.Segments[i].Count;
+        return sum;
+    }
+
+    /// <summary>Floats of scratch memory.</summary>
+    public int Scratch => checked(_dot ? _depth * _columns + Dispatch.Width : _depth * Panels.Padded(_columns));
+
+    /// <summary>target = f(pass(source, w) + bias)</summary>
+    public void Run(Device device, float* target, float* source, float* w, Tensor? bias, Activation activation)
+    {
+        float* packed = device.Scratch(Scratch);
+        float* b = bias is null ? null : (float*)bias.Value.Address;
+        if (_dot)
+        {
+            PackDot(packed, w);
+            DotJob dot = new(this, target, source, packed);
+            Dispatch.Run(device, _taskCount, ref dot);
+            // With so few columns a row is shorter than a vector: bias and activation go over the whole output instead.
+            BiasActivation.Forward(device, new((nint)target, new Shape(_images * (_targetImage / _columns), _columns)), bias, activation);
+            return;
+        }
+        PackJob pack = new(this, packed, w);
+        Dispatch.Run(device, _panels.Count * PackJob.Chunks(_depth), ref pack);
+        Job job = new(this, target, source, packed, new Epilogue(b, activation, false));
+        Dispatch.Run(device, _taskCount, ref job);
+    }
+
+    // Row k, column j of the packed matrix is w[source(k / run) + (k % run) * kStride + j * columnStride].
+    private readonly struct PackJob(DirectPass pass, float* packed, float* w) : IChunk
+    {
+        private const int KChunk = 64;
+
+        public static int Chunks(int depth) => (depth + KChunk - 1) / KChunk;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            int chunks = Chunks(pass._depth), panel = chunk / chunks, k0 = chunk % chunks * KChunk;
+            int k1 = Math.Min(pass._depth, k0 + KChunk);
+            int column = pass._panels.Column(panel), width = pass._panels.Width(panel), valid = pass._panels.Valid(panel);
+            float* target = packed + (nint)pass._depth * column;
+            if (pass._transposeWeights)
+            {
+                // One run, k contiguous: read along k, write with the stride of the panel.
+                for (int j = 0; j < width; j++)
+                {
+                    float* source = w + (nint)(column + j) * pass._columnStride;
+                    for (int k = k0; k < k1; k++)
+                        target[(nint)k * width + j] = j < valid ? source[k] : 0;
+                }
+                return;
+            }
+            for (int k = k0; k < k1; k++)
+            {
+                (int run, int i) = Math.DivRem(k, pass._runLength);
+                float* source = w + pass._packSource[run] + (nint)i * pass._kStride + column;
+                float* to = target + (nint)k * width;
+                for (int j = 0; j < width; j += TSimd.Width)
+                {
+                    int left = valid - j;
+                    TSimd.Store(to + j, left >= TSimd.Width ? TSimd.Load(source + j)
+                        : ElementWise.LoadPartial<TSimd, TVec>(source + j, left));
+                }
+            }
+        }
+    }
+
+    private void PackDot(float* packed, float* w)
+    {
+        for (int j = 0; j < _columns; j++)
+        {
+            for (int k = 0; k < _depth; k++)
+            {
+                (int run, int i) = Math.DivRem(k, _runLength);
+                packed[j * _depth + k] = w[_packSource[run] + (nint)i * _kStride + (nint)j * _columnStride];
+            }
+        }
+    }
+
+    private readonly struct Job(DirectPass pass, float* target, float* source, float* packed, Epilogue epilogue) : IChunk
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            RowTask task = pass._tasks[chunk];
+            PixelClass* c = pass._nativeClasses + task.Class;
+            float** rows = stackalloc float*[Product.Rows];
+            float** outputs = stackalloc float*[Product.Rows];
+            float* tile = stackalloc float[Product.Rows * Product.MaxTileColumns];
+            (int image, int site) = Math.DivRem(task.Row, c->SiteCount);
+            float* from = source + (nint)image * pass._sourceImage;
+            float* to = target + (nint)image * pass._targetImage;
+            for (int row = 0; row < task.Count; row += Product.Rows)
+            {
+                int count = Math.Min(Product.Rows, task.Count - row);
+                for (int r = 0; r < count; r++)
+                {
+                    rows[r] = from + c->Sites[site].Source;
+                    outputs[r] = to + c->Sites[site].Target;
+                    // The line comes while the tile is computed, and the store at its end does not wait.
+                    if (Sse.IsSupported)
+                        Sse.Prefetch0(outputs[r]);
+                    if (++site == c->SiteCount)
+                    {
+                        site = 0;
+                        from += pass._sourceImage;
+                        to += pass._targetImage;
+                    }
+                }
+                for (int r = count; r < Product.Rows; r++)
+                    rows[r] = rows[0];
+                for (int panel = 0; panel < pass._panels.Count; panel++)
+                {
+                    int column = pass._panels.Column(panel), width = pass._panels.Width(panel);
+                    Product.Tile<TSimd, TVec>(width / TSimd.Width, tile, width, false, rows, 1,
+                        packed + (nint)pass._depth * column, width, c->Segments, c->SegmentCount);
+                    epilogue.Store<TSimd, TVec>(tile, width, count, outputs, column, pass._panels.Valid(panel));
+                }
+            }
+        }
+    }
+
+    private readonly struct DotJob(DirectPass pass, float* target, float* source, float* packed) : IChunk
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            RowTask task = pass._tasks[chunk];
+            PixelClass* c = pass._nativeClasses + task.Class;
+            float** rows = stackalloc float*[Product.Rows];
+            float** outputs = stackalloc float*[Product.Rows];
+            (int image, int site) = Math.DivRem(task.Row, c->SiteCount);
+            float* from = source + (nint)image * pass._sourceImage;
+            float* to = target + (nint)image * pass._targetImage;
+            for (int row = 0; row < task.Count; row += Product.Rows)
+            {
+                int count = Math.Min(Product.Rows, task.Count - row);
+                for (int r = 0; r < count; r++)
+                {
+                    rows[r] = from + c->Sites[site].Source;
+                    outputs[r] = to + c->Sites[site].Target;
+                    if (++site == c->SiteCount)
+                    {
+                        site = 0;
+                        from += pass._sourceImage;
+                        to += pass._targetImage;
+                    }
+                }
+                for (int r = count; r < Product.Rows; r++)
+                    rows[r] = rows[0];
+                for (int j = 0; j < pass._columns; j++)
+                    Dot.Column<TSimd, TVec>(rows, outputs, count, j, packed + j * pass._depth, c->Segments, c->SegmentCount);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (PixelClass c in _classes)
+        {
+            NativeMemory.Free(c.Segments);
+            NativeMemory.Free(c.Sites);
+        }
+        NativeMemory.Free(_nativeClasses);
+        NativeMemory.Free(_tasks);
+        NativeMemory.Free(_packSource);
+    }
+}
+
+/// <summary>Eight sums along vectors: out_r[column] = sum over segments and k of a_r[A + k] * b[B + k].</summary>
+internal static unsafe class Dot
+{
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Column<TSimd, TVec>(float** rows, float** outputs, int count, int column, float* b, Segment* segments,
+        int segmentCount)
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct
+    {
+        TVec c0 = default, c1 = default, c2 = default, c3 = default, c4 = default, c5 = default, c6 = default, c7 = default;
+        float* a0 = rows[0], a1 = rows[1], a2 = rows[2], a3 = rows[3];
+        float* a4 = rows[4], a5 = rows[5], a6 = rows[6], a7 = rows[7];
+        for (int s = 0; s < segmentCount; s++)
+        {
+            nint k = segments[s].A, end = k + segments[s].Count;
+            float* pb = b + segments[s].B;
+            for (; k <= end - TSimd.Width; k += TSimd.Width, pb += TSimd.Width)
+            {
+                TVec v = TSimd.Load(pb);
+                c0 = TSimd.Fma(v, TSimd.Load(a0 + k), c0);
+                c1 = TSimd.Fma(v, TSimd.Load(a1 + k), c1);
+                c2 = TSimd.Fma(v, TSimd.Load(a2 + k), c2);
+                c3 = TSimd.Fma(v, TSimd.Load(a3 + k), c3);
+                c4 = TSimd.Fma(v, TSimd.Load(a4 + k), c4);
+                c5 = TSimd.Fma(v, TSimd.Load(a5 + k), c5);
+                c6 = TSimd.Fma(v, TSimd.Load(a6 + k), c6);
+                c7 = TSimd.Fma(v, TSimd.Load(a7 + k), c7);
+            }
+            if (k < end)
+            {
+                int n = (int)(end - k);
+                TVec v = ElementWise.LoadPartial<TSimd, TVec>(pb, n);
+                c0 = TSimd.Fma(v, ElementWise.LoadPartial<TSimd, TVec>(a0 + k, n), c0);
+                c1 = TSimd.Fma(v, ElementWise.LoadPartial<TSimd, TVec>(a1 + k, n), c1);
+                c2 = TSimd.Fma(v, ElementWise.LoadPartial<TSimd, TVec>(a2 + k, n), c2);
+                c3 = TSimd.Fma(v, ElementWise.LoadPartial<TSimd, TVec>(a3 + k, n), c3);
+                c4 = TSimd.Fma(v, ElementWise.LoadPartial<TSimd, TVec>(a4 + k, n), c4);
+                c5 = TSimd.Fma(v, ElementWise.LoadPartial<TSimd, TVec>(a5 + k, n), c5);
+                c6 = TSimd.Fma(v, ElementWise.LoadPartial<TSimd, TVec>(a6 + k, n), c6);
+                c7 = TSimd.Fma(v, ElementWise.LoadPartial<TSimd, TVec>(a7 + k, n), c7);
+            }
+        }
+        float* sums = stackalloc float[Product.Rows];
+        TSimd.SumEight(c0, c1, c2, c3, c4, c5, c6, c7).Store(sums);
+        for (int r = 0; r < count; r++)
+            outputs[r][column] = sums[r];
+    }
+}

@@ -1,0 +1,250 @@
+using CudaGen.Runtime;
+using System.Runtime.CompilerServices;
+
+namespace CudaGen.Kernels.Cpu;
+
+/// <summary>
+/// The loops over elements. Work is cut into chunks of a fixed size, so sums over chunks are added in the same order for
+/// any number of threads.
+/// </summary>
+internal static unsafe class ElementWise
+{
+    /// <summary>Elements of a chunk: large against the price of a claim, small enough to balance and to stay in L1/L2.</summary>
+    public const int ChunkLength = 8192;
+
+    /// <summary>Chunks of a loop over n elements.</summary>
+    public static int Chunks(int n) => (n + ChunkLength - 1) / ChunkLength;
+
+    /// <summary>Loads the n &lt; Width floats at p and zeros: never reads beyond them.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static TVec LoadPartial<TSimd, TVec>(float* p, int n)
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct
+    {
+        float* t = stackalloc float[16];
+        for (int i = 0; i < 16; i++)
+            t[i] = i < n ? p[i] : 0;
+        return TSimd.Load(t);
+    }
+
+    /// <summary>Stores the first n &lt; Width floats.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void StorePartial<TSimd, TVec>(float* p, TVec v, int n)
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct
+    {
+        float* t = stackalloc float[16];
+        TSimd.Store(t, v);
+        for (int i = 0; i < n; i++)
+            p[i] = t[i];
+    }
+
+    /// <summary>y = f(y + bias) over all of y.</summary>
+    public static void BiasActivationForward(Device device, Tensor y, Tensor? bias, Activation activation)
+    {
+        if (bias is null && activation.Kind == ActivationKind.Linear)
+            return;
+        int channels = y.Shape.Channels;
+        Period period = new(channels);
+        float* repeated = null;
+        if (bias is { } b)
+        {
+            repeated = device.Scratch(period.Length + 16);
+            period.Repeat((float*)b.Address, repeated);
+        }
+        ForwardJob job = new((float*)y.Address, y.Length, repeated, period, activation);
+        Dispatch.Run(device, period.Chunks(y.Length), ref job);
+    }
+
+    /// <summary>dx = dy f'(y), dbias += column sums of dx.</summary>
+    public static void BiasActivationBackward(Device device, Tensor dx, Tensor dy, Tensor y, Tensor? dbias, Activation activation)
+    {
+        if (dbias is null && activation.Kind == ActivationKind.Linear && dx.Address == dy.Address)
+            return;
+        int channels = y.Shape.Channels;
+        Period period = new(channels);
+        int chunks = period.Chunks(y.Length);
+        float* partial = dbias is null ? null : device.Scratch(BackwardScratch(y.Shape));
+        BackwardJob job = new((float*)dx.Address, (float*)dy.Address, (float*)y.Address, y.Length, partial, period, activation);
+        Dispatch.Run(device, chunks, ref job);
+        if (dbias is { } db)
+            period.FoldInto((float*)db.Address, partial, chunks);
+    }
+
+    /// <summary>Floats of scratch memory that the backward pass of a layer with this output needs.</summary>
+    public static int BackwardScratch(Shape y)
+    {
+        Period period = new(y.Channels);
+        return period.Chunks(y.Length) * period.Length;
+    }
+
+    /// <summary>
+    /// How the channels of a flat (rows, C) array repeat: with C = 3 and vectors of 16, the pattern of channels repeats
+    /// every 48 floats, which are 3 whole vectors. Loops over such periods need no remainder per row.
+    /// </summary>
+    private readonly struct Period
+    {
+        private readonly int _channels;
+
+        public Period(int channels)
+        {
+            _channels = channels;
+            int a = channels, b = Dispatch.Width;
+            while (b != 0)
+                (a, b) = (b, a % b);
+            Length = channels / a * Dispatch.Width;
+        }
+
+        /// <summary>Floats of one period: the least common multiple of C and the vector width.</summary>
+        public int Length { get; }
+
+        /// <summary>Floats of a chunk: whole periods, about <see cref="ChunkLength"/>, and no more than 64 chunks in all.</summary>
+        public int Chunk(int n)
+        {
+            int target = Math.Max(ChunkLength, (n + 63) / 64);
+            return (target + Length - 1) / Length * Length;
+        }
+
+        public int Chunks(int n) => (n + Chunk(n) - 1) / Chunk(n);
+
+        public void Repeat(float* channelValues, float* period)
+        {
+            for (int i = 0; i < Length; i++)
+                period[i] = channelValues[i % _channels];
+        }
+
+        /// <summary>channelValues[c] += the sums in <paramref name="partial"/> [chunks][Length], in that order.</summary>
+        public void FoldInto(float* channelValues, float* partial, int chunks)
+        {
+            for (int k = 1; k < chunks; k++)
+            {
+                for (int i = 0; i < Length; i++)
+                    partial[i] += partial[k * Length + i];
+            }
+            for (int c = 0; c < _channels; c++)
+            {
+                float sum = 0;
+                for (int i = c; i < Length; i += _channels)
+                    sum += partial[i];
+                channelValues[c] += sum;
+            }
+        }
+    }
+
+    private readonly struct ForwardJob(float* y, int n, float* bias, Period period, Activation activation) : IChunk
+    {
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            switch (activation.Kind)
+            {
+                case ActivationKind.Relu: Run<TSimd, TVec, Relu>(chunk); break;
+                case ActivationKind.LeakyRelu: Run<TSimd, TVec, LeakyRelu>(chunk); break;
+                case ActivationKind.Elu: Run<TSimd, TVec, Elu>(chunk); break;
+                case ActivationKind.Tanh: Run<TSimd, TVec, Tanh>(chunk); break;
+                case ActivationKind.Sigmoid: Run<TSimd, TVec, Sigmoid>(chunk); break;
+                default: Run<TSimd, TVec, Linear>(chunk); break;
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Run<TSimd, TVec, TActivation>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+            where TActivation : struct, IActivation
+        {
+            int size = period.Chunk(n);
+            int start = chunk * size, end = Math.Min(n, start + size);
+            TVec slope = TSimd.Set(activation.Slope);
+            for (int i = start, b = 0; i < end; i += TSimd.Width)
+            {
+                int left = end - i;
+                TVec x = left >= TSimd.Width ? TSimd.Load(y + i) : LoadPartial<TSimd, TVec>(y + i, left);
+                if (bias != null)
+                {
+                    x = TSimd.Add(x, TSimd.Load(bias + b));
+                    b += TSimd.Width;
+                    if (b == period.Length)
+                        b = 0;
+                }
+                x = TActivation.Forward<TSimd, TVec>(x, slope);
+                if (left >= TSimd.Width)
+                    TSimd.Store(y + i, x);
+                else
+                    StorePartial<TSimd, TVec>(y + i, x, left);
+            }
+        }
+    }
+
+    private readonly struct BackwardJob(float* dx, float* dy, float* y, int n, float* partial, Period period,
+        Activation activation) : IChunk
+    {
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            switch (activation.Kind)
+            {
+                case ActivationKind.Relu: Run<TSimd, TVec, Relu>(chunk); break;
+                case ActivationKind.LeakyRelu: Run<TSimd, TVec, LeakyRelu>(chunk); break;
+                case ActivationKind.Elu: Run<TSimd, TVec, Elu>(chunk); break;
+                case ActivationKind.Tanh: Run<TSimd, TVec, Tanh>(chunk); break;
+                case ActivationKind.Sigmoid: Run<TSimd, TVec, Sigmoid>(chunk); break;
+                default: Run<TSimd, TVec, Linear>(chunk); break;
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Run<TSimd, TVec, TActivation>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+            where TActivation : struct, IActivation
+        {
+            int size = period.Chunk(n);
+            int start = chunk * size, end = Math.Min(n, start + size);
+            TVec slope = TSimd.Set(activation.Slope);
+            float* sums = partial == null ? null : partial + (nint)chunk * period.Length;
+            if (sums != null)
+                new Span<float>(sums, period.Length).Clear();
+            if (sums != null && period.Length == TSimd.Width)
+            {
+                // The common channel counts 1, 2, 4, 8 and 16: the sums of a chunk stay in a register.
+                TVec sum = TSimd.Set(0);
+                for (int i = start; i < end; i += TSimd.Width)
+                    sum = TSimd.Add(sum, Step<TSimd, TVec, TActivation>(i, end - i, slope));
+                TSimd.Store(sums, sum);
+                return;
+            }
+            for (int i = start, b = 0; i < end; i += TSimd.Width)
+            {
+                TVec g = Step<TSimd, TVec, TActivation>(i, end - i, slope);
+                if (sums != null)
+                {
+                    TSimd.Store(sums + b, TSimd.Add(TSimd.Load(sums + b), g));
+                    b += TSimd.Width;
+                    if (b == period.Length)
+                        b = 0;
+                }
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private TVec Step<TSimd, TVec, TActivation>(int i, int left, TVec slope)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+            where TActivation : struct, IActivation
+        {
+            if (left >= TSimd.Width)
+            {
+                TVec g = TActivation.Backward<TSimd, TVec>(TSimd.Load(dy + i), TSimd.Load(y + i), slope);
+                TSimd.Store(dx + i, g);
+                return g;
+            }
+            TVec tail = TActivation.Backward<TSimd, TVec>(LoadPartial<TSimd, TVec>(dy + i, left),
+                LoadPartial<TSimd, TVec>(y + i, left), slope);
+            StorePartial<TSimd, TVec>(dx + i, tail, left);
+            return tail;
+        }
+    }
+}

@@ -1,0 +1,143 @@
+using CudaGen.Runtime;
+using System.Runtime.CompilerServices;
+
+namespace CudaGen.Kernels.Cpu;
+
+/// <summary>
+/// C (M x N, row-major) = f(op(A) op(B) + bias), or C += op(A) op(B). B is copied into panels of one to three vectors of
+/// columns, so that the inner loop reads it in a straight line; A is read in place.
+/// </summary>
+internal static unsafe class Gemm
+{
+    // Rows of B that one pass takes, so that a panel (KBlock x 48 floats) stays in the second-level cache.
+    private const int KBlock = 1024;
+
+    /// <summary>Floats of scratch memory for a product with this K and N.</summary>
+    public static int Scratch(int k, int n) => checked(k * Panels.Padded(n));
+
+    /// <summary>
+    /// A is (M, K) with row stride <paramref name="lda"/>, or (K, M) when <paramref name="transA"/>; B is (K, N), or
+    /// (N, K) when <paramref name="transB"/>, with row stride ldb; C has row stride ldc.
+    /// </summary>
+    public static void Run(Device device, int m, int n, int k, float* a, int lda, bool transA, float* b, int ldb, bool transB,
+        float* c, int ldc, bool add, float* bias, Activation activation)
+    {
+        if (m == 0 || n == 0)
+            return;
+        float* packed = device.Scratch(Scratch(k, n));
+        Panels panels = new(n);
+        int packChunks = (k + PackJob.KChunk - 1) / PackJob.KChunk;
+        PackJob pack = new(packed, b, ldb, transB, k, panels, packChunks);
+        Dispatch.Run(device, packChunks * panels.Count, ref pack);
+
+        int tiles = (m + Product.Rows - 1) / Product.Rows;
+        // About 64 tasks, at least a tile each.
+        int tilesPerTask = Math.Clamp(tiles * panels.Count / 64, 1, 16);
+        int rowTasks = (tiles + tilesPerTask - 1) / tilesPerTask;
+        GemmJob job = new(m, k, a, lda, transA, packed, panels, c, ldc, new Epilogue(bias, activation, add),
+            tilesPerTask, rowTasks);
+        Dispatch.Run(device, rowTasks * panels.Count, ref job);
+    }
+
+    private readonly struct PackJob(float* packed, float* b, int ldb, bool transB, int k, Panels panels, int chunks) : IChunk
+    {
+        public const int KChunk = 128;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            int panel = chunk / chunks, k0 = chunk % chunks * KChunk, k1 = Math.Min(k, k0 + KChunk);
+            int column = panels.Column(panel), width = panels.Width(panel), valid = panels.Valid(panel);
+            float* target = packed + (nint)k * column;
+            if (transB)
+            {
+                for (int j = 0; j < width; j++)
+                {
+                    float* source = b + (nint)(column + j) * ldb;
+                    for (int i = k0; i < k1; i++)
+                        target[(nint)i * width + j] = j < valid ? source[i] : 0;
+                }
+                return;
+            }
+            for (int i = k0; i < k1; i++)
+            {
+                float* source = b + (nint)i * ldb + column;
+                float* to = target + (nint)i * width;
+                for (int j = 0; j < width; j += TSimd.Width)
+                {
+                    int left = valid - j;
+                    TSimd.Store(to + j, left >= TSimd.Width ? TSimd.Load(source + j)
+                        : ElementWise.LoadPartial<TSimd, TVec>(source + j, left));
+                }
+            }
+        }
+    }
+
+    private readonly struct GemmJob(int m, int k, float* a, int lda, bool transA, float* packed, Panels panels, float* c, int ldc,
+        Epilogue epilogue, int tilesPerTask, int rowTasks) : IChunk
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            int panel = chunk / rowTasks, firstTile = chunk % rowTasks * tilesPerTask;
+            int column = panels.Column(panel), width = panels.Width(panel), valid = panels.Valid(panel);
+            float* b = packed + (nint)k * column;
+            float** rows = stackalloc float*[Product.Rows];
+            float** outputs = stackalloc float*[Product.Rows];
+            float* tile = stackalloc float[Product.Rows * Product.MaxTileColumns];
+            Segment segment = default;
+            nint aStride = transA ? lda : 1, rowStride = transA ? 1 : lda;
+
+            for (int t = firstTile; t < firstTile + tilesPerTask && t * Product.Rows < m; t++)
+            {
+                int row = t * Product.Rows, count = Math.Min(Product.Rows, m - row);
+                for (int r = 0; r < Product.Rows; r++)
+                {
+                    // A short tile repeats its first row and drops the result.
+                    int i = r < count ? row + r : row;
+                    rows[r] = a + i * rowStride;
+                    outputs[r] = c + (nint)i * ldc;
+                }
+                for (int k0 = 0; k0 < k || k0 == 0; k0 += KBlock)
+                {
+                    int length = Math.Min(KBlock, k - k0);
+                    segment = new((int)(k0 * aStride), k0, length);
+                    Product.Tile<TSimd, TVec>(width / TSimd.Width, tile, width, k0 > 0, rows, aStride, b, width, &segment,
+                        length > 0 ? 1 : 0);
+                }
+                epilogue.Store<TSimd, TVec>(tile, width, count, outputs, column, valid);
+            }
+        }
+    }
+}
+
+/// <summary>How N columns are cut into panels of one to three vectors, as evenly as they go.</summary>
+internal readonly struct Panels
+{
+    private readonly int _n, _vectors;
+
+    public Panels(int n)
+    {
+        _n = n;
+        _vectors = (n + Dispatch.Width - 1) / Dispatch.Width;
+        Count = (_vectors + Dispatch.MaxColumns - 1) / Dispatch.MaxColumns;
+    }
+
+    public int Count { get; }
+
+    /// <summary>N rounded up to whole vectors.</summary>
+    public static int Padded(int n) => (n + Dispatch.Width - 1) / Dispatch.Width * Dispatch.Width;
+
+    /// <summary>First column of a panel.</summary>
+    public int Column(int panel) => (int)((long)panel * _vectors / Count) * Dispatch.Width;
+
+    /// <summary>Columns of a panel, whole vectors.</summary>
+    public int Width(int panel) => Column(panel + 1) - Column(panel);
+
+    /// <summary>Columns of a panel that exist.</summary>
+    public int Valid(int panel) => Math.Min(_n - Column(panel), Width(panel));
+}

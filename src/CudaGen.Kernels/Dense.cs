@@ -1,0 +1,113 @@
+using CudaGen.Kernels.Cpu;
+using CudaGen.Runtime;
+using System.Numerics;
+
+namespace CudaGen.Kernels;
+
+/// <summary>
+/// A fully connected layer. x (N, I), weights (O, I), y (N, O); trailing extents of x and y may have any shape.
+/// <code>
+/// forward            y = f(x w^T + b)
+/// backward data      dx = dy w
+/// backward weights   dw += dy^T x
+/// </code>
+/// dy is the gradient before the activation (<see cref="BiasActivation.Backward"/>). dx is overwritten, dw accumulated.
+/// </summary>
+public static unsafe class Dense
+{
+    /// <summary>y = f(x w^T + bias). <paramref name="bias"/> has shape (O) or is null.</summary>
+    /// <exception cref="ShapeException">The tensors do not fit each other.</exception>
+    public static void Forward(Device device, Tensor y, Tensor x, Tensor w, Tensor? bias, Activation activation)
+    {
+        (int n, int o, int i) = Check(device, x, w, y);
+        if (bias is { } b)
+            Shape.RequireLength(b, o);
+        if (device.IsReference)
+        {
+            ReferenceForward<float>(y.Span, x.Span, w.Span, n, o, i);
+            BiasActivation.Forward(device, y.Reshape(new(n, o)), bias, activation);
+            return;
+        }
+        Gemm.Run(device, n, o, i, (float*)x.Address, i, false, (float*)w.Address, i, true, (float*)y.Address, o, false,
+            bias is null ? null : (float*)bias.Value.Address, activation);
+    }
+
+    /// <summary>dx = dy w</summary>
+    /// <exception cref="ShapeException">The tensors do not fit each other.</exception>
+    public static void BackwardData(Device device, Tensor dx, Tensor dy, Tensor w)
+    {
+        (int n, int o, int i) = Check(device, dx, w, dy);
+        if (device.IsReference)
+            ReferenceBackwardData<float>(dx.Span, dy.Span, w.Span, n, o, i);
+        else
+            Gemm.Run(device, n, i, o, (float*)dy.Address, o, false, (float*)w.Address, i, false, (float*)dx.Address, i, false, null, default);
+    }
+
+    /// <summary>dw += dy^T x</summary>
+    /// <exception cref="ShapeException">The tensors do not fit each other.</exception>
+    public static void BackwardWeights(Device device, Tensor dw, Tensor dy, Tensor x)
+    {
+        (int n, int o, int i) = Check(device, x, dw, dy);
+        if (device.IsReference)
+            ReferenceBackwardWeights<float>(dw.Span, dy.Span, x.Span, n, o, i);
+        else
+            Gemm.Run(device, o, i, n, (float*)dy.Address, o, true, (float*)x.Address, i, false, (float*)dw.Address, i, true, null, default);
+    }
+
+    /// <summary>Floats of scratch memory that the three passes of a layer with this batch need.</summary>
+    public static int ScratchFloats(int n, Shape w)
+        => Math.Max(Gemm.Scratch(w[1], w[0]), Math.Max(Gemm.Scratch(w[0], w[1]), Gemm.Scratch(n, w[1])));
+
+    private static (int N, int O, int I) Check(Device device, Tensor x, Tensor w, Tensor y)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        if (w.Shape.Rank != 2 || x.Shape.Rows != y.Shape.Rows || x.Shape.RowLength != w.Shape[1] || y.Shape.RowLength != w.Shape[0])
+            throw new ShapeException($"Dense: x {x.Shape}, weights {w.Shape} and y {y.Shape} do not fit (N, I), (O, I), (N, O)");
+        return (x.Shape.Rows, w.Shape[0], w.Shape[1]);
+    }
+
+    internal static void ReferenceForward<T>(Span<T> y, ReadOnlySpan<T> x, ReadOnlySpan<T> w, int n, int o, int i)
+        where T : IFloatingPointIeee754<T>
+    {
+        for (int row = 0; row < n; row++)
+        {
+            for (int j = 0; j < o; j++)
+            {
+                T sum = T.Zero;
+                for (int k = 0; k < i; k++)
+                    sum += x[row * i + k] * w[j * i + k];
+                y[row * o + j] = sum;
+            }
+        }
+    }
+
+    internal static void ReferenceBackwardData<T>(Span<T> dx, ReadOnlySpan<T> dy, ReadOnlySpan<T> w, int n, int o, int i)
+        where T : IFloatingPointIeee754<T>
+    {
+        for (int row = 0; row < n; row++)
+        {
+            for (int k = 0; k < i; k++)
+            {
+                T sum = T.Zero;
+                for (int j = 0; j < o; j++)
+                    sum += dy[row * o + j] * w[j * i + k];
+                dx[row * i + k] = sum;
+            }
+        }
+    }
+
+    internal static void ReferenceBackwardWeights<T>(Span<T> dw, ReadOnlySpan<T> dy, ReadOnlySpan<T> x, int n, int o, int i)
+        where T : IFloatingPointIeee754<T>
+    {
+        for (int j = 0; j < o; j++)
+        {
+            for (int k = 0; k < i; k++)
+            {
+                T sum = T.Zero;
+                for (int row = 0; row < n; row++)
+                    sum += dy[row * o + j] * x[row * i + k];
+                dw[j * i + k] += sum;
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+using CudaGen.Kernels.Cpu;
+using CudaGen.Runtime;
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace CudaGen.Kernels;
+
+/// <summary>
+/// Losses that write their value and their gradient in one go. The value goes to device memory, so that a training step
+/// never waits for the host; the gradient is overwritten.
+/// <code>
+/// mean squared error    L = scale * sum (x - t)^2                             dx = 2 scale (x - t)
+/// BCE with logits       L = scale * sum max(x, 0) - x t + ln(1 + e^-|x|)      dx = scale (sigmoid(x) - t)
+/// </code>
+/// The scale carries the reduction: 1 / elements for a mean over everything, 1 / N for a sum over pixels and a mean over
+/// the batch.
+/// </summary>
+public static unsafe class Losses
+{
+    /// <summary>Squared error. <paramref name="loss"/> is one element; <paramref name="dx"/> has the shape of x or is null.</summary>
+    /// <exception cref="ShapeException">x, t and dx differ.</exception>
+    public static void MeanSquaredError(Device device, Tensor loss, Tensor? dx, Tensor x, Tensor t, float scale)
+    {
+        Check(device, loss, dx, x, t);
+        if (device.IsReference)
+            loss.Span[0] = ReferenceSquaredError<float>(dx is null ? default : dx.Value.Span, x.Span, t.Span, scale);
+        else
+            loss.Span[0] = (float)(scale * Maps.Sum(device, x.Length, new SquaredError(Pointer(dx), (float*)x.Address, (float*)t.Address, scale)));
+    }
+
+    /// <summary>
+    /// Binary cross-entropy between sigmoid(x) and t in [0, 1], from the logits: finite for any finite x.
+    /// <paramref name="loss"/> is one element; <paramref name="dx"/> has the shape of x or is null.
+    /// </summary>
+    /// <exception cref="ShapeException">x, t and dx differ.</exception>
+    public static void BinaryCrossEntropy(Device device, Tensor loss, Tensor? dx, Tensor x, Tensor t, float scale)
+    {
+        Check(device, loss, dx, x, t);
+        if (device.IsReference)
+            loss.Span[0] = ReferenceCrossEntropy<float>(dx is null ? default : dx.Value.Span, x.Span, t.Span, T0, scale);
+        else
+            loss.Span[0] = (float)(scale * Maps.Sum(device, x.Length, new CrossEntropy(Pointer(dx), (float*)x.Address, (float*)t.Address, T0, scale)));
+    }
+
+    /// <summary>The same with one target for all elements: 1 for real, 0 for fake.</summary>
+    /// <exception cref="ShapeException">x and dx differ.</exception>
+    public static void BinaryCrossEntropy(Device device, Tensor loss, Tensor? dx, Tensor x, float target, float scale)
+    {
+        Check(device, loss, dx, x, x);
+        if (device.IsReference)
+            loss.Span[0] = ReferenceCrossEntropy<float>(dx is null ? default : dx.Value.Span, x.Span, default, target, scale);
+        else
+            loss.Span[0] = (float)(scale * Maps.Sum(device, x.Length, new CrossEntropy(Pointer(dx), (float*)x.Address, null, target, scale)));
+    }
+
+    private const float T0 = 0;
+
+    private static float* Pointer(Tensor? t) => t is null ? null : (float*)t.Value.Address;
+
+    private static void Check(Device device, Tensor loss, Tensor? dx, Tensor x, Tensor t)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        Shape.RequireLength(loss, 1);
+        Shape.RequireEqual(x, t);
+        if (dx is { } d)
+            Shape.RequireEqual(d, x);
+    }
+
+    internal static T ReferenceSquaredError<T>(Span<T> dx, ReadOnlySpan<T> x, ReadOnlySpan<T> t, float scale)
+        where T : IFloatingPointIeee754<T>
+    {
+        T s = T.CreateChecked(scale), sum = T.Zero;
+        for (int i = 0; i < x.Length; i++)
+        {
+            T d = x[i] - t[i];
+            sum += d * d;
+            if (!dx.IsEmpty)
+                dx[i] = T.CreateChecked(2) * s * d;
+        }
+        return s * sum;
+    }
+
+    internal static T ReferenceCrossEntropy<T>(Span<T> dx, ReadOnlySpan<T> x, ReadOnlySpan<T> t, float target, float scale)
+        where T : IFloatingPointIeee754<T>
+    {
+        T s = T.CreateChecked(scale), sum = T.Zero;
+        for (int i = 0; i < x.Length; i++)
+        {
+            T goal = t.IsEmpty ? T.CreateChecked(target) : t[i];
+            sum += T.Max(x[i], T.Zero) - x[i] * goal + T.LogP1(T.Exp(-T.Abs(x[i])));
+            if (!dx.IsEmpty)
+                dx[i] = s * (Activation.Sigmoid.Apply(x[i]) - goal);
+        }
+        return s * sum;
+    }
+
+    private readonly struct SquaredError(float* dx, float* x, float* t, float scale) : IMap
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVec At<TSimd, TVec>(int i, Lanes lanes)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            TVec d = TSimd.Sub(lanes.Load<TSimd, TVec>(x + i), lanes.Load<TSimd, TVec>(t + i));
+            if (dx != null)
+                lanes.Store<TSimd, TVec>(dx + i, TSimd.Mul(d, TSimd.Set(2 * scale)));
+            return TSimd.Mul(d, d);
+        }
+    }
+
+    private readonly struct CrossEntropy(float* dx, float* x, float* t, float target, float scale) : IMap
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVec At<TSimd, TVec>(int i, Lanes lanes)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            TVec l = lanes.Load<TSimd, TVec>(x + i);
+            TVec goal = t == null ? TSimd.Set(target) : lanes.Load<TSimd, TVec>(t + i);
+            if (dx != null)
+                lanes.Store<TSimd, TVec>(dx + i, TSimd.Mul(TSimd.Sub(VectorMath.Sigmoid<TSimd, TVec>(l), goal), TSimd.Set(scale)));
+            TVec value = TSimd.Sub(TSimd.Max(TSimd.Set(0), l), TSimd.Mul(l, goal));
+            return lanes.Keep<TSimd, TVec>(TSimd.Add(value, VectorMath.SoftplusTail<TSimd, TVec>(l)));
+        }
+    }
+}

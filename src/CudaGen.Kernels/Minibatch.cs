@@ -1,0 +1,93 @@
+using CudaGen.Kernels.Cpu;
+using CudaGen.Runtime;
+using System.Runtime.CompilerServices;
+
+namespace CudaGen.Kernels;
+
+/// <summary>
+/// Picks a minibatch from a uint8 data set in device memory and converts it: x = scale * byte + offset. Which images a
+/// step takes is a function of the step number in device memory, so nothing is shuffled, stored or saved.
+/// </summary>
+/// <remarks>
+/// The images of all epochs form one endless sequence, position = step * N + row; epoch e is the positions from e * count
+/// on, in an order of its own. Every image comes once in an epoch, whatever the batch; a batch may span two epochs. The
+/// order is a Feistel network of four rounds on the smallest even number of bits that holds count, keyed by (seed,
+/// epoch); indices beyond count walk on along their cycle (Black and Rogaway 2002).
+/// </remarks>
+public static unsafe class Minibatch
+{
+    /// <summary>The random stream of the order, apart from those of a model.</summary>
+    public const uint Stream = 0xDA7A;
+
+    /// <summary>
+    /// x (N, ...) from <paramref name="images"/>, count rows of as many bytes as a row of x has elements, at the step that
+    /// <paramref name="step"/> holds.
+    /// </summary>
+    /// <exception cref="ShapeException">The data set is no whole number of rows, or empty.</exception>
+    public static void Gather(Device device, Tensor x, Buffer<byte> images, Buffer<ulong> step, ulong seed, float scale, float offset)
+    {
+        int count = Count(device, x, images);
+        ulong first = step.Span[0] * (ulong)x.Shape.Rows;
+        Job job = new((float*)x.Address, (byte*)images.Address, x.Shape.RowLength, x.Shape.Rows, count, first, seed, true, scale, offset);
+        Dispatch.Run(device, job.Chunks, ref job);
+    }
+
+    /// <summary>x from <paramref name="images"/> in their order from row <paramref name="first"/> on, over the end to row 0.</summary>
+    /// <exception cref="ShapeException">The data set is no whole number of rows, or empty.</exception>
+    public static void Slice(Device device, Tensor x, Buffer<byte> images, int first, float scale, float offset)
+    {
+        int count = Count(device, x, images);
+        Job job = new((float*)x.Address, (byte*)images.Address, x.Shape.RowLength, x.Shape.Rows, count, (ulong)first, 0, false, scale, offset);
+        Dispatch.Run(device, job.Chunks, ref job);
+    }
+
+    /// <summary>The index in [0, count) at a position of the endless sequence.</summary>
+    public static int Index(ulong position, int count, ulong seed)
+    {
+        (ulong epoch, ulong rest) = Math.DivRem(position, (ulong)count);
+        // Half the bits of the smallest even width that holds count - 1.
+        int half = Math.Max(1, (32 - int.LeadingZeroCount(count - 1) + 1) / 2);
+        uint mask = (1u << half) - 1, index = (uint)rest;
+        do
+        {
+            uint left = index >> half, right = index & mask;
+            for (uint round = 0; round < 4; round++)
+                (left, right) = (right, left ^ (Philox.Words(seed, Stream, epoch, right << 2 | round).X & mask));
+            index = left << half | right;
+        }
+        while (index >= (uint)count);
+        return (int)index;
+    }
+
+    private static int Count(Device device, Tensor x, Buffer<byte> images)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        int row = x.Shape.RowLength;
+        if (row == 0 || images.Length == 0 || images.Length % row != 0)
+            throw new ShapeException($"a data set of {images.Length} bytes is no whole number of rows for {x.Shape}");
+        return images.Length / row;
+    }
+
+    private readonly struct Job(float* x, byte* images, int rowLength, int rows, int count, ulong first, ulong seed, bool shuffled, float scale,
+        float offset) : IChunk
+    {
+        private int RowsPerChunk => Math.Max(1, ElementWise.ChunkLength / rowLength);
+
+        public int Chunks => (rows + RowsPerChunk - 1) / RowsPerChunk;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            for (int row = chunk * RowsPerChunk; row < Math.Min(rows, (chunk + 1) * RowsPerChunk); row++)
+            {
+                int index = shuffled ? Index(first + (ulong)row, count, seed) : (int)((first + (ulong)row) % (ulong)count);
+                byte* from = images + (nint)index * rowLength;
+                float* to = x + (nint)row * rowLength;
+                for (int i = 0; i < rowLength; i++)
+                    to[i] = scale * from[i] + offset;
+            }
+        }
+    }
+}

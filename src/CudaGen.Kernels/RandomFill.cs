@@ -1,0 +1,71 @@
+using CudaGen.Kernels.Cpu;
+using CudaGen.Runtime;
+
+namespace CudaGen.Kernels;
+
+/// <summary>
+/// Constant and random fills. Element i depends on (seed, stream, step, i) alone, see <see cref="Philox"/>: not on the
+/// batch size, the thread or the device. The step is read from device memory, so a recorded step draws new numbers each
+/// time it is replayed.
+/// </summary>
+public static unsafe class RandomFill
+{
+    /// <summary>Every element becomes <paramref name="value"/>.</summary>
+    public static void Constant(Device device, Tensor y, float value)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        y.Span.Fill(value);
+    }
+
+    /// <summary>y[i] uniform in [low, high).</summary>
+    public static void Uniform(Device device, Tensor y, ulong seed, uint stream, Buffer<ulong> step, float low, float high)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        Job job = new((float*)y.Address, y.Length, seed, stream, step.Span[0], low, high - low, false);
+        Dispatch.Run(device, job.Chunks, ref job);
+    }
+
+    /// <summary>
+    /// y[i] from N(mean, sigma^2): Box and Muller's pair r cos, r sin from two words, r = sqrt(-2 ln u) with u in (0, 1].
+    /// </summary>
+    public static void Normal(Device device, Tensor y, ulong seed, uint stream, Buffer<ulong> step, float mean = 0, float sigma = 1)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        Job job = new((float*)y.Address, y.Length, seed, stream, step.Span[0], mean, sigma, true);
+        Dispatch.Run(device, job.Chunks, ref job);
+    }
+
+    private readonly struct Job(float* y, int n, ulong seed, uint stream, ulong step, float offset, float scale, bool normal) : IChunk
+    {
+        private const int Length = 512;
+
+        public int Chunks => (n + Length - 1) / Length;
+
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            float* four = stackalloc float[4];
+            for (int i = chunk * Length; i < Math.Min(n, (chunk + 1) * Length); i += 4)
+            {
+                (uint a, uint b, uint c, uint d) = Philox.Words(seed, stream, step, (uint)(i / 4));
+                if (normal)
+                {
+                    (four[0], four[1]) = Pair(a, b);
+                    (four[2], four[3]) = Pair(c, d);
+                }
+                else
+                    (four[0], four[1], four[2], four[3]) = (Philox.Unit(a), Philox.Unit(b), Philox.Unit(c), Philox.Unit(d));
+                for (int j = 0; j < Math.Min(4, n - i); j++)
+                    y[i + j] = offset + scale * four[j];
+            }
+        }
+
+        private static (float, float) Pair(uint a, uint b)
+        {
+            float r = MathF.Sqrt(-2 * MathF.Log(1 - Philox.Unit(a)));
+            (float sin, float cos) = float.SinCosPi(2 * Philox.Unit(b));
+            return (r * cos, r * sin);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+using CudaGen.Kernels.Cpu;
+using CudaGen.Runtime;
+using System.Runtime.CompilerServices;
+
+namespace CudaGen.Kernels;
+
+/// <summary>Sums in a fixed order: the same bits for any number of threads.</summary>
+public static unsafe class Reduce
+{
+    /// <summary>sum (one element) = the sum of all elements of x.</summary>
+    /// <exception cref="ShapeException">sum is not one element.</exception>
+    public static void Sum(Device device, Tensor sum, Tensor x)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        Shape.RequireLength(sum, 1);
+        if (device.IsReference)
+        {
+            double total = 0;
+            foreach (float value in x.Span)
+                total += value;
+            sum.Span[0] = (float)total;
+        }
+        else
+            sum.Span[0] = (float)Maps.Sum(device, x.Length, new Identity((float*)x.Address));
+    }
+
+    private readonly struct Identity(float* x) : IMap
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVec At<TSimd, TVec>(int i, Lanes lanes)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+            => lanes.Load<TSimd, TVec>(x + i);
+    }
+}
