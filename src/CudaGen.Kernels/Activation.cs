@@ -103,6 +103,15 @@ public static class BiasActivation
             ElementWise.BiasActivationForward(device, y, bias, activation);
     }
 
+    /// <summary>y = f(x), for an activation whose input is still needed.</summary>
+    /// <exception cref="ShapeException">x and y differ.</exception>
+    public static void Apply(Device device, Tensor y, Tensor x, Activation activation)
+    {
+        Shape.RequireEqual(y, x);
+        x.Span.CopyTo(y.Span);
+        Forward(device, y, null, activation);
+    }
+
     /// <summary>
     /// dx = dy * f'(y) and dbias += its sum over rows. <paramref name="dx"/> may be <paramref name="dy"/>;
     /// <paramref name="dbias"/> has shape (C) or is null.
@@ -121,6 +130,9 @@ public static class BiasActivation
         else
             ElementWise.BiasActivationBackward(device, dx, dy, y, dbias, activation);
     }
+
+    /// <summary>Floats of scratch memory that both passes need for an output of this shape.</summary>
+    public static int ScratchFloats(Shape y) => ElementWise.BiasActivationScratch(y);
 
     internal static void ReferenceForward<T>(Span<T> y, ReadOnlySpan<T> bias, int channels, Activation activation)
         where T : IFloatingPointIeee754<T>

@@ -24,6 +24,17 @@ public static unsafe class Reduce
             sum.Span[0] = (float)Maps.Sum(device, x.Length, new Identity((float*)x.Address));
     }
 
+    /// <summary>sum = a + b, one element each: the total of two losses.</summary>
+    /// <exception cref="ShapeException">A tensor is not one element.</exception>
+    public static void Add(Device device, Tensor sum, Tensor a, Tensor b)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        Shape.RequireLength(sum, 1);
+        Shape.RequireLength(a, 1);
+        Shape.RequireLength(b, 1);
+        sum.Span[0] = a.Span[0] + b.Span[0];
+    }
+
     private readonly struct Identity(float* x) : IMap
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -68,6 +68,33 @@ public static unsafe class Variational
         loss.Span[0] = (float)ReferenceDivergence<float>(dheads is null ? default : dheads.Value.Span, heads.Span, rows, latent, head, scale, epsilon);
     }
 
+    /// <summary>mean (N, L) = the first half of heads (N, 2L).</summary>
+    /// <exception cref="ShapeException">The tensors do not fit each other.</exception>
+    public static void Mean(Device device, Tensor mean, Tensor heads)
+    {
+        (int rows, int latent) = Check(device, heads, mean, mean);
+        for (int n = 0; n < rows; n++)
+            heads.Span.Slice(2 * n * latent, latent).CopyTo(mean.Span[(n * latent)..]);
+    }
+
+    /// <summary>The divergence of each latent dimension, summed over rows: which dimensions a model uses.</summary>
+    public static double[] DivergenceByDimension(Device device, Tensor heads, PosteriorHead head, float epsilon = 0)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        int latent = heads.Shape.RowLength / 2;
+        double[] sums = new double[latent];
+        Span<float> one = stackalloc float[2];
+        for (int n = 0; n < heads.Shape.Rows; n++)
+        {
+            for (int j = 0; j < latent; j++)
+            {
+                (one[0], one[1]) = (heads.Span[2 * n * latent + j], heads.Span[(2 * n + 1) * latent + j]);
+                sums[j] += ReferenceDivergence<float>(default, one, 1, 1, head, 1, epsilon);
+            }
+        }
+        return sums;
+    }
+
     private static (int Rows, int Latent) Check(Device device, Tensor heads, Tensor z, Tensor eps)
     {
         ArgumentNullException.ThrowIfNull(device);

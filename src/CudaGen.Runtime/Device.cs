@@ -97,6 +97,9 @@ public sealed unsafe class Device : IDisposable
     /// <summary>How often the scratch memory had to grow. A plan reserves it, so a training step never adds to this.</summary>
     public int ScratchGrowths { get; private set; }
 
+    /// <summary>Makes sure that <see cref="Scratch"/> will not have to grow for this many floats.</summary>
+    public void ReserveScratch(int floats) => Scratch(floats);
+
     /// <summary>
     /// At least <paramref name="floats"/> floats of uninitialised memory for the inside of one operation. The next call
     /// hands out the same memory again.

@@ -64,18 +64,18 @@ internal static unsafe class ElementWise
         int channels = y.Shape.Channels;
         Period period = new(channels);
         int chunks = period.Chunks(y.Length);
-        float* partial = dbias is null ? null : device.Scratch(BackwardScratch(y.Shape));
+        float* partial = dbias is null ? null : device.Scratch(BiasActivationScratch(y.Shape));
         BackwardJob job = new((float*)dx.Address, (float*)dy.Address, (float*)y.Address, y.Length, partial, period, activation);
         Dispatch.Run(device, chunks, ref job);
         if (dbias is { } db)
             period.FoldInto((float*)db.Address, partial, chunks);
     }
 
-    /// <summary>Floats of scratch memory that the backward pass of a layer with this output needs.</summary>
-    public static int BackwardScratch(Shape y)
+    /// <summary>Floats of scratch memory that both passes need for an output of this shape.</summary>
+    public static int BiasActivationScratch(Shape y)
     {
         Period period = new(y.Channels);
-        return period.Chunks(y.Length) * period.Length;
+        return Math.Max(1, period.Chunks(y.Length)) * period.Length + 16;
     }
 
     /// <summary>

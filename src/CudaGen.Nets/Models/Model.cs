@@ -1,0 +1,158 @@
+using CudaGen.Kernels;
+using CudaGen.Runtime;
+
+namespace CudaGen.Nets;
+
+/// <summary>
+/// A network with its training step: planned once for a device and a batch, after which a step allocates nothing and is
+/// a fixed list of operations. What a step depends on is in device memory: parameters, moments, the number of the step
+/// and the data set; nothing else, so a model can be saved after any step and continued bit by bit.
+/// </summary>
+public abstract class Model(string kind) : IDisposable
+{
+    /// <summary>Steps whose losses the device keeps for the host to read.</summary>
+    public const int RingCapacity = 1024;
+
+    private Planner? _planner;
+    private Tensor _ring, _losses;
+
+    /// <summary>Name of the model in files and programs.</summary>
+    public string Kind { get; } = kind;
+
+    /// <summary>Key of all random numbers: start of the parameters, noise, order of the data.</summary>
+    public ulong Seed { get; private set; }
+
+    public Device Device => Planned.Device;
+
+    public int Batch => Planned.Batch;
+
+    public IReadOnlyList<Parameter> Parameters => Planned.Parameters;
+
+    /// <summary>What each entry of <see cref="Losses"/> is.</summary>
+    public abstract IReadOnlyList<string> LossNames { get; }
+
+    /// <summary>The numbers of the optimiser.</summary>
+    protected abstract AdamOptions Adam { get; }
+
+    /// <summary>Number of the step to come, in device memory.</summary>
+    protected Buffer<ulong> StepCounter { get; private set; }
+
+    /// <summary>Steps done.</summary>
+    public ulong Steps => StepCounter.Span[0];
+
+    private Planner Planned => _planner ?? throw new InvalidOperationException($"{Kind}: call Plan before anything else");
+
+    /// <summary>The layer table and the memory of a batch, without allocating the tensors.</summary>
+    public (IReadOnlyList<LayerSummary> Layers, MemorySummary Memory) Describe(Device device, int batch)
+    {
+        using Planner planner = Planner.Measure(device, batch, true, BuildAll);
+        return (planner.Layers, planner.Memory);
+    }
+
+    /// <summary>Takes all memory for training with this batch, and starts the parameters from the seed.</summary>
+    /// <exception cref="DeviceException">The memory is not to be had.</exception>
+    public void Plan(Device device, int batch, ulong seed)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
+        if (_planner is not null)
+            throw new InvalidOperationException($"{Kind} is planned already");
+        Seed = seed;
+        _planner = Planner.Allocate(device, batch, true, BuildAll);
+        _planner.Initialise(seed);
+    }
+
+    private void BuildAll(Planner planner)
+    {
+        StepCounter = planner.Buffer<ulong>(1);
+        _losses = planner.Activation(new Shape(LossNames.Count));
+        _ring = planner.Activation(new Shape(RingCapacity, LossNames.Count));
+        Build(planner);
+    }
+
+    /// <summary>Takes the tensors of the network, layer after layer.</summary>
+    protected abstract void Build(Planner planner);
+
+    /// <summary>Where a step writes its i-th loss.</summary>
+    protected Tensor Loss(int i) => new(_losses.Address + i * sizeof(float), Shape.Scalar);
+
+    /// <summary>The losses of the last forward pass, in the order of <see cref="LossNames"/>.</summary>
+    public ReadOnlySpan<float> Losses => _losses.Span;
+
+    /// <summary>One training step on the next minibatch of a data set.</summary>
+    public void Step(ImageData data)
+    {
+        LoadBatch(data);
+        DrawNoise();
+        ZeroGradients();
+        Forward();
+        Backward();
+        Update();
+        StepState.Advance(Device, StepCounter, _ring, _losses);
+    }
+
+    /// <summary>The next minibatch, converted to the range of the model's images.</summary>
+    protected abstract void LoadBatch(ImageData data);
+
+    /// <summary>The random numbers of a step.</summary>
+    protected virtual void DrawNoise() { }
+
+    /// <summary>Outputs and losses of the loaded batch, and the gradients of the losses with respect to the outputs.</summary>
+    public abstract void Forward();
+
+    /// <summary>Gradients of the parameters, added to what they were.</summary>
+    public abstract void Backward();
+
+    public void ZeroGradients() => RandomFill.Constant(Device, Planned.Flat.Gradient, 0);
+
+    /// <summary>One step of the optimiser over all parameters.</summary>
+    public void Update()
+    {
+        (Tensor value, Tensor gradient, Tensor first, Tensor second) = Planned.Flat;
+        Optimisers.Adam(Device, value, gradient, first, second, StepCounter, Adam);
+    }
+
+    /// <summary>Update and count the step, without touching data or noise: for steps on given inputs.</summary>
+    public void UpdateAndAdvance()
+    {
+        Update();
+        StepState.Advance(Device, StepCounter, _ring, _losses);
+    }
+
+    /// <summary>The means of each loss over the steps [first, first + count), in double.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Those steps are not done, or no longer kept.</exception>
+    public double[] MeanLosses(ulong first, int count)
+    {
+        if (count < 1 || count > RingCapacity || first + (ulong)count > Steps || Steps - first > RingCapacity)
+            throw new ArgumentOutOfRangeException(nameof(first), $"steps {first} to {first + (ulong)count} of {Steps}; {RingCapacity} are kept");
+        double[] means = new double[LossNames.Count];
+        for (int i = 0; i < count; i++)
+        {
+            Span<float> row = _ring.Rows((int)((first + (ulong)i) % RingCapacity), 1).Span;
+            for (int j = 0; j < means.Length; j++)
+                means[j] += row[j] / (double)count;
+        }
+        return means;
+    }
+
+    /// <summary>Everything that a later step depends on, by name: parameters, moments, step number and kept losses.</summary>
+    public IEnumerable<NamedTensor> State()
+    {
+        (Tensor value, _, Tensor first, Tensor second) = Planned.Flat;
+        foreach (Parameter p in Parameters)
+            yield return new("param." + p.Name, p.Value);
+        foreach ((string prefix, Tensor moment) in new[] { ("adam.m.", first), ("adam.v.", second) })
+        {
+            foreach (Parameter p in Parameters)
+                yield return new(prefix + p.Name, new Tensor(moment.Address + (p.Value.Address - value.Address), p.Value.Shape));
+        }
+        yield return new("state.losses", _ring);
+        yield return new("state.step", StepCounter);
+    }
+
+    public void Dispose()
+    {
+        _planner?.Dispose();
+        _planner = null;
+        GC.SuppressFinalize(this);
+    }
+}
