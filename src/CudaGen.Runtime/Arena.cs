@@ -24,15 +24,15 @@ public sealed unsafe class Arena : IDisposable
 
     private Arena(string name) => Name = name;
 
-    /// <summary>Allocates <paramref name="capacity"/> bytes, zeroed.</summary>
+    /// <summary>Allocates <paramref name="capacity"/> bytes, rounded up to the alignment and zeroed.</summary>
     /// <exception cref="DeviceException">The memory is not to be had.</exception>
     public Arena(Device device, string name, long capacity)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentOutOfRangeException.ThrowIfNegative(capacity);
         device.ThrowIfDisposed();
-        (Name, Capacity, _device) = (name, capacity, device);
-        nuint bytes = (nuint)capacity + Slack;
+        (Name, Capacity, _device) = (name, Padded(capacity), device);
+        nuint bytes = (nuint)Capacity + Slack;
         try
         {
             _base = (nint)NativeMemory.AlignedAlloc(bytes, Alignment);
@@ -71,10 +71,12 @@ public sealed unsafe class Arena : IDisposable
     /// <summary>All that was carved, gaps included, as one flat tensor.</summary>
     public Tensor AsTensor() => new(_base, new Shape(checked((int)(Used / sizeof(float)))));
 
+    private static long Padded(long bytes) => (bytes + Alignment - 1) / Alignment * Alignment;
+
     private nint Carve(long bytes)
     {
         ObjectDisposedException.ThrowIf(!IsMeasure && _base == 0, this);
-        long padded = (bytes + Alignment - 1) / Alignment * Alignment;
+        long padded = Padded(bytes);
         if (padded > Capacity - Used)
             throw new CudaGenException(
                 $"arena '{Name}' is full: {padded} bytes asked for, {Capacity - Used} of {Capacity} left");
