@@ -20,7 +20,8 @@ internal sealed unsafe class DirectPass : IDisposable
     private readonly int _sourceImage, _targetImage;
     private readonly bool _dot, _transposeWeights;
     private readonly PixelClass[] _classes;
-    private readonly RowTask* _tasks;
+    private readonly RowRange* _ranges;
+    private readonly int* _taskStarts;
     private readonly int _taskCount;
     private readonly PixelClass* _nativeClasses;
     private readonly Panels _panels;
@@ -45,7 +46,7 @@ internal sealed unsafe class DirectPass : IDisposable
 
     /// <summary>Some rows (images x sites) of a class.</summary>
     [StructLayout(LayoutKind.Sequential)]
-    private record struct RowTask(int Class, int Row, int Count);
+    private record struct RowRange(int Class, int Row, int Count);
 
     /// <summary>y from x: a pixel's taps are R runs of (valid S) x C contiguous elements.</summary>
     public static DirectPass Forward(ConvolutionShape g)
@@ -169,19 +170,37 @@ internal sealed unsafe class DirectPass : IDisposable
         _transposeWeights = columnStride != 1;
         _dot = columns <= MaxDotColumns && tapLength >= Dispatch.Width / 2;
 
-        // About 64 tasks of equal work, whole tiles each.
+        // Images go eight at a time through all classes: their pixels are still in the cache for the next class, and the
+        // rows of every class are whole tiles. About 64 tasks of equal work.
         long work = _classes.Sum(x => Work(x) * x.SiteCount * images);
-        var tasks = new List<RowTask>();
-        for (int i = 0; i < _classes.Length; i++)
+        long share = Math.Max(1, work / 64);
+        var ranges = new List<RowRange>();
+        var starts = new List<int> { 0 };
+        long taken = 0;
+        for (int image = 0; image < images; image += Product.Rows)
         {
-            int rows = _classes[i].SiteCount * images;
-            long share = Math.Max(1, work / 64 / Work(_classes[i]) / Product.Rows);
-            int perTask = (int)Math.Min(share, (rows + Product.Rows - 1) / Product.Rows) * Product.Rows;
-            for (int row = 0; row < rows; row += perTask)
-                tasks.Add(new(i, row, Math.Min(perTask, rows - row)));
+            for (int i = 0; i < _classes.Length; i++)
+            {
+                int row = image * _classes[i].SiteCount, end = Math.Min(images, image + Product.Rows) * _classes[i].SiteCount;
+                int most = (int)Math.Clamp(share / Work(_classes[i]) / Product.Rows, 1, end) * Product.Rows;
+                for (; row < end; row += most)
+                {
+                    int count = Math.Min(most, end - row);
+                    ranges.Add(new(i, row, count));
+                    taken += Work(_classes[i]) * count;
+                    if (taken >= share)
+                    {
+                        starts.Add(ranges.Count);
+                        taken = 0;
+                    }
+                }
+            }
         }
-        _tasks = Copy<RowTask>(CollectionsMarshal.AsSpan(tasks));
-        _taskCount = tasks.Count;
+        if (starts[^1] != ranges.Count)
+            starts.Add(ranges.Count);
+        _ranges = Copy<RowRange>(CollectionsMarshal.AsSpan(ranges));
+        _taskStarts = Copy<int>(CollectionsMarshal.AsSpan(starts));
+        _taskCount = starts.Count - 1;
     }
 
     private static long Work(PixelClass c)
@@ -276,11 +295,20 @@ internal sealed unsafe class DirectPass : IDisposable
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
-            RowTask task = pass._tasks[chunk];
-            PixelClass* c = pass._nativeClasses + task.Class;
             float** rows = stackalloc float*[Product.Rows];
             float** outputs = stackalloc float*[Product.Rows];
-            float* tile = stackalloc float[Product.Rows * Product.MaxTileColumns];
+            float* room = stackalloc float[Product.TileRoom];
+            float* tile = Product.Align(room);
+            for (int i = pass._taskStarts[chunk]; i < pass._taskStarts[chunk + 1]; i++)
+                Run<TSimd, TVec>(pass._ranges[i], rows, outputs, tile);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Run<TSimd, TVec>(RowRange task, float** rows, float** outputs, float* tile)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            PixelClass* c = pass._nativeClasses + task.Class;
             (int image, int site) = Math.DivRem(task.Row, c->SiteCount);
             float* from = source + (nint)image * pass._sourceImage;
             float* to = target + (nint)image * pass._targetImage;
@@ -305,10 +333,9 @@ internal sealed unsafe class DirectPass : IDisposable
                     rows[r] = rows[0];
                 for (int panel = 0; panel < pass._panels.Count; panel++)
                 {
-                    int column = pass._panels.Column(panel), width = pass._panels.Width(panel);
-                    Product.Tile<TSimd, TVec>(width / TSimd.Width, tile, width, false, rows, 1,
-                        packed + (nint)pass._depth * column, width, c->Segments, c->SegmentCount);
-                    epilogue.Store<TSimd, TVec>(tile, width, count, outputs, column, pass._panels.Valid(panel));
+                    int column = pass._panels.Column(panel);
+                    epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, pass._panels.Width(panel), pass._panels.Valid(panel), rows, 1,
+                        packed + (nint)pass._depth * column, c->Segments, c->SegmentCount);
                 }
             }
         }
@@ -321,10 +348,19 @@ internal sealed unsafe class DirectPass : IDisposable
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
-            RowTask task = pass._tasks[chunk];
-            PixelClass* c = pass._nativeClasses + task.Class;
             float** rows = stackalloc float*[Product.Rows];
             float** outputs = stackalloc float*[Product.Rows];
+            float* sums = stackalloc float[Product.Rows];
+            for (int i = pass._taskStarts[chunk]; i < pass._taskStarts[chunk + 1]; i++)
+                Run<TSimd, TVec>(pass._ranges[i], rows, outputs, sums);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Run<TSimd, TVec>(RowRange task, float** rows, float** outputs, float* sums)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            PixelClass* c = pass._nativeClasses + task.Class;
             (int image, int site) = Math.DivRem(task.Row, c->SiteCount);
             float* from = source + (nint)image * pass._sourceImage;
             float* to = target + (nint)image * pass._targetImage;
@@ -345,7 +381,11 @@ internal sealed unsafe class DirectPass : IDisposable
                 for (int r = count; r < Product.Rows; r++)
                     rows[r] = rows[0];
                 for (int j = 0; j < pass._columns; j++)
-                    Dot.Column<TSimd, TVec>(rows, outputs, count, j, packed + j * pass._depth, c->Segments, c->SegmentCount);
+                {
+                    Dot.Column<TSimd, TVec>(rows, sums, packed + j * pass._depth, c->Segments, c->SegmentCount);
+                    for (int r = 0; r < count; r++)
+                        outputs[r][j] = sums[r];
+                }
             }
         }
     }
@@ -358,24 +398,25 @@ internal sealed unsafe class DirectPass : IDisposable
             NativeMemory.Free(c.Sites);
         }
         NativeMemory.Free(_nativeClasses);
-        NativeMemory.Free(_tasks);
+        NativeMemory.Free(_ranges);
+        NativeMemory.Free(_taskStarts);
         NativeMemory.Free(_packSource);
     }
 }
 
-/// <summary>Eight sums along vectors: out_r[column] = sum over segments and k of a_r[A + k] * b[B + k].</summary>
+/// <summary>Eight sums along vectors: sums[r] = sum over segments and k of a_r[A + k] * b[B + k].</summary>
 internal static unsafe class Dot
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Column<TSimd, TVec>(float** rows, float** outputs, int count, int column, float* b, Segment* segments,
-        int segmentCount)
+    public static void Column<TSimd, TVec>(float** rows, float* sums, float* b, Segment* segments, int count)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
     {
         TVec c0 = default, c1 = default, c2 = default, c3 = default, c4 = default, c5 = default, c6 = default, c7 = default;
         float* a0 = rows[0], a1 = rows[1], a2 = rows[2], a3 = rows[3];
         float* a4 = rows[4], a5 = rows[5], a6 = rows[6], a7 = rows[7];
-        for (int s = 0; s < segmentCount; s++)
+        bool tails = false;
+        for (int s = 0; s < count; s++)
         {
             nint k = segments[s].A, end = k + segments[s].Count;
             float* pb = b + segments[s].B;
@@ -391,23 +432,25 @@ internal static unsafe class Dot
                 c6 = TSimd.Fma(v, TSimd.Load(a6 + k), c6);
                 c7 = TSimd.Fma(v, TSimd.Load(a7 + k), c7);
             }
-            if (k < end)
+            tails |= k != end;
+        }
+        TSimd.SumEight(c0, c1, c2, c3, c4, c5, c6, c7).Store(sums);
+        // What is left of segments that are no whole vectors. Apart from the loop above, where a branch to it would
+        // cost the accumulators their registers.
+        if (tails)
+            Tails(rows, sums, b, segments, count, TSimd.Width);
+    }
+
+    private static void Tails(float** rows, float* sums, float* b, Segment* segments, int count, int width)
+    {
+        for (int s = 0; s < count; s++)
+        {
+            for (int k = segments[s].Count / width * width; k < segments[s].Count; k++)
             {
-                int n = (int)(end - k);
-                TVec v = ElementWise.LoadPartial<TSimd, TVec>(pb, n);
-                c0 = TSimd.Fma(v, ElementWise.LoadPartial<TSimd, TVec>(a0 + k, n), c0);
-                c1 = TSimd.Fma(v, ElementWise.LoadPartial<TSimd, TVec>(a1 + k, n), c1);
-                c2 = TSimd.Fma(v, ElementWise.LoadPartial<TSimd, TVec>(a2 + k, n), c2);
-                c3 = TSimd.Fma(v, ElementWise.LoadPartial<TSimd, TVec>(a3 + k, n), c3);
-                c4 = TSimd.Fma(v, ElementWise.LoadPartial<TSimd, TVec>(a4 + k, n), c4);
-                c5 = TSimd.Fma(v, ElementWise.LoadPartial<TSimd, TVec>(a5 + k, n), c5);
-                c6 = TSimd.Fma(v, ElementWise.LoadPartial<TSimd, TVec>(a6 + k, n), c6);
-                c7 = TSimd.Fma(v, ElementWise.LoadPartial<TSimd, TVec>(a7 + k, n), c7);
+                float v = b[segments[s].B + k];
+                for (int r = 0; r < Product.Rows; r++)
+                    sums[r] += v * rows[r][segments[s].A + k];
             }
         }
-        float* sums = stackalloc float[Product.Rows];
-        TSimd.SumEight(c0, c1, c2, c3, c4, c5, c6, c7).Store(sums);
-        for (int r = 0; r < count; r++)
-            outputs[r][column] = sums[r];
     }
 }

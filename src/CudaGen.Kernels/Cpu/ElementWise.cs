@@ -157,22 +157,25 @@ internal static unsafe class ElementWise
             int size = period.Chunk(n);
             int start = chunk * size, end = Math.Min(n, start + size);
             TVec slope = TSimd.Set(activation.Slope);
-            for (int i = start, b = 0; i < end; i += TSimd.Width)
+            int i = start, at = 0;
+            for (int whole = end - TSimd.Width; i <= whole; i += TSimd.Width)
             {
-                int left = end - i;
-                TVec x = left >= TSimd.Width ? TSimd.Load(y + i) : LoadPartial<TSimd, TVec>(y + i, left);
+                TVec x = TSimd.Load(y + i);
                 if (bias != null)
                 {
-                    x = TSimd.Add(x, TSimd.Load(bias + b));
-                    b += TSimd.Width;
-                    if (b == period.Length)
-                        b = 0;
+                    x = TSimd.Add(x, TSimd.Load(bias + at));
+                    at += TSimd.Width;
+                    if (at == period.Length)
+                        at = 0;
                 }
-                x = TActivation.Forward<TSimd, TVec>(x, slope);
-                if (left >= TSimd.Width)
-                    TSimd.Store(y + i, x);
-                else
-                    StorePartial<TSimd, TVec>(y + i, x, left);
+                TSimd.Store(y + i, TActivation.Forward<TSimd, TVec>(x, slope));
+            }
+            if (i < end)
+            {
+                TVec x = LoadPartial<TSimd, TVec>(y + i, end - i);
+                if (bias != null)
+                    x = TSimd.Add(x, TSimd.Load(bias + at));
+                StorePartial<TSimd, TVec>(y + i, TActivation.Forward<TSimd, TVec>(x, slope), end - i);
             }
         }
     }
@@ -207,44 +210,49 @@ internal static unsafe class ElementWise
             float* sums = partial == null ? null : partial + (nint)chunk * period.Length;
             if (sums != null)
                 new Span<float>(sums, period.Length).Clear();
-            if (sums != null && period.Length == TSimd.Width)
+            int i = start, whole = end - TSimd.Width, at = 0;
+            if (sums == null)
+            {
+                for (; i <= whole; i += TSimd.Width)
+                    Step<TSimd, TVec, TActivation>(i, slope);
+            }
+            else if (period.Length == TSimd.Width)
             {
                 // The common channel counts 1, 2, 4, 8 and 16: the sums of a chunk stay in a register.
                 TVec sum = TSimd.Set(0);
-                for (int i = start; i < end; i += TSimd.Width)
-                    sum = TSimd.Add(sum, Step<TSimd, TVec, TActivation>(i, end - i, slope));
+                for (; i <= whole; i += TSimd.Width)
+                    sum = TSimd.Add(sum, Step<TSimd, TVec, TActivation>(i, slope));
                 TSimd.Store(sums, sum);
-                return;
             }
-            for (int i = start, b = 0; i < end; i += TSimd.Width)
+            else
             {
-                TVec g = Step<TSimd, TVec, TActivation>(i, end - i, slope);
-                if (sums != null)
+                for (; i <= whole; i += TSimd.Width)
                 {
-                    TSimd.Store(sums + b, TSimd.Add(TSimd.Load(sums + b), g));
-                    b += TSimd.Width;
-                    if (b == period.Length)
-                        b = 0;
+                    TSimd.Store(sums + at, TSimd.Add(TSimd.Load(sums + at), Step<TSimd, TVec, TActivation>(i, slope)));
+                    at += TSimd.Width;
+                    if (at == period.Length)
+                        at = 0;
                 }
+            }
+            if (i < end)
+            {
+                TVec tail = TActivation.Backward<TSimd, TVec>(LoadPartial<TSimd, TVec>(dy + i, end - i),
+                    LoadPartial<TSimd, TVec>(y + i, end - i), slope);
+                StorePartial<TSimd, TVec>(dx + i, tail, end - i);
+                for (int j = i; sums != null && j < end; j++)
+                    sums[at + j - i] += dx[j];
             }
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private TVec Step<TSimd, TVec, TActivation>(int i, int left, TVec slope)
+        private TVec Step<TSimd, TVec, TActivation>(int i, TVec slope)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
             where TActivation : struct, IActivation
         {
-            if (left >= TSimd.Width)
-            {
-                TVec g = TActivation.Backward<TSimd, TVec>(TSimd.Load(dy + i), TSimd.Load(y + i), slope);
-                TSimd.Store(dx + i, g);
-                return g;
-            }
-            TVec tail = TActivation.Backward<TSimd, TVec>(LoadPartial<TSimd, TVec>(dy + i, left),
-                LoadPartial<TSimd, TVec>(y + i, left), slope);
-            StorePartial<TSimd, TVec>(dx + i, tail, left);
-            return tail;
+            TVec g = TActivation.Backward<TSimd, TVec>(TSimd.Load(dy + i), TSimd.Load(y + i), slope);
+            TSimd.Store(dx + i, g);
+            return g;
         }
     }
 }

@@ -8,7 +8,42 @@ namespace CudaGen.Kernels.Cpu;
 /// <param name="add">Whether the output is added to.</param>
 internal readonly unsafe struct Epilogue(float* bias, Activation activation, bool add)
 {
+    /// <summary>
+    /// Computes a tile and writes it. <paramref name="tile"/> is room for one; whole tiles with cheap activations do not
+    /// touch it.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Tile<TSimd, TVec>(float* tile, int rowCount, float** outputs, int column, int width, int valid, float** rows,
+        nint aStride, float* b, Segment* segments, int segmentCount)
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct
+    {
+        if (rowCount == Product.Rows && valid == width && !add && activation.Kind <= ActivationKind.LeakyRelu)
+        {
+            if (activation.Kind == ActivationKind.Linear)
+            {
+                Product.Tile<TSimd, TVec, Product.ToOutput<Linear>>(width / TSimd.Width, new(outputs, column, bias, 0), rows, aStride,
+                    b, width, segments, segmentCount);
+            }
+            else if (activation.Kind == ActivationKind.Relu)
+            {
+                Product.Tile<TSimd, TVec, Product.ToOutput<Relu>>(width / TSimd.Width, new(outputs, column, bias, 0), rows, aStride,
+                    b, width, segments, segmentCount);
+            }
+            else
+            {
+                Product.Tile<TSimd, TVec, Product.ToOutput<LeakyRelu>>(width / TSimd.Width, new(outputs, column, bias, activation.Slope),
+                    rows, aStride, b, width, segments, segmentCount);
+            }
+            return;
+        }
+        Product.Tile<TSimd, TVec, Product.ToBuffer>(width / TSimd.Width, new(tile, width, false), rows, aStride, b, width, segments,
+            segmentCount);
+        Store<TSimd, TVec>(tile, width, rowCount, outputs, column, valid);
+    }
+
     /// <summary>Writes rows of a tile, columns <paramref name="column"/> to column + n, to the row pointers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Store<TSimd, TVec>(float* tile, nint tileStride, int rows, float** outputs, int column, int n)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct

@@ -198,8 +198,8 @@ internal sealed unsafe class FilterPass : IDisposable
                     for (int panel = 0; panel < pass._panels.Count; panel++)
                     {
                         int column = pass._panels.Column(panel);
-                        Product.Tile<TSimd, TVec>(pass._panels.Width(panel) / TSimd.Width,
-                            sums + (nint)u * Product.Rows * rowLength + column, rowLength, image > firstImage, rows, aStride,
+                        Product.ToBuffer add = new(sums + (nint)u * Product.Rows * rowLength + column, rowLength, image > firstImage);
+                        Product.Tile<TSimd, TVec, Product.ToBuffer>(pass._panels.Width(panel) / TSimd.Width, add, rows, aStride,
                             b + column, filters, pass._segments + unit->FirstSegment, unit->SegmentCount);
                     }
                 }

@@ -88,7 +88,8 @@ internal static unsafe class Gemm
             float* b = packed + (nint)k * column;
             float** rows = stackalloc float*[Product.Rows];
             float** outputs = stackalloc float*[Product.Rows];
-            float* tile = stackalloc float[Product.Rows * Product.MaxTileColumns];
+            float* room = stackalloc float[Product.TileRoom];
+            float* tile = Product.Align(room);
             Segment segment = default;
             nint aStride = transA ? lda : 1, rowStride = transA ? 1 : lda;
 
@@ -102,12 +103,17 @@ internal static unsafe class Gemm
                     rows[r] = a + i * rowStride;
                     outputs[r] = c + (nint)i * ldc;
                 }
-                for (int k0 = 0; k0 < k || k0 == 0; k0 += KBlock)
+                if (k <= KBlock)
                 {
-                    int length = Math.Min(KBlock, k - k0);
-                    segment = new((int)(k0 * aStride), k0, length);
-                    Product.Tile<TSimd, TVec>(width / TSimd.Width, tile, width, k0 > 0, rows, aStride, b, width, &segment,
-                        length > 0 ? 1 : 0);
+                    segment = new(0, 0, k);
+                    epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, width, valid, rows, aStride, b, &segment, k > 0 ? 1 : 0);
+                    continue;
+                }
+                for (int k0 = 0; k0 < k; k0 += KBlock)
+                {
+                    segment = new((int)(k0 * aStride), k0, Math.Min(KBlock, k - k0));
+                    Product.Tile<TSimd, TVec, Product.ToBuffer>(width / TSimd.Width, new(tile, width, k0 > 0), rows, aStride, b, width,
+                        &segment, 1);
                 }
                 epilogue.Store<TSimd, TVec>(tile, width, count, outputs, column, valid);
             }

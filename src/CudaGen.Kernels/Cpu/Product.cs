@@ -29,6 +29,15 @@ internal static unsafe class Product
     /// <summary>Columns that a tile has at most: three vectors of 16.</summary>
     public const int MaxTileColumns = 48;
 
+    /// <summary>Floats to put a tile on the stack, with room to align it.</summary>
+    public const int TileRoom = Rows * MaxTileColumns + 16;
+
+    /// <summary>
+    /// The next multiple of 64 bytes. The stack is aligned to 16, and a vector that crosses a cache line is slow to read
+    /// back.
+    /// </summary>
+    public static float* Align(float* room) => (float*)(((nint)room + 63) & ~(nint)63);
+
     public interface IColumns
     {
         static abstract int Value { get; }
@@ -49,16 +58,79 @@ internal static unsafe class Product
         public static int Value => 3;
     }
 
-    /// <summary>
-    /// One tile. <paramref name="tile"/> is [Rows][N * Width] with row stride <paramref name="tileStride"/>; it is
-    /// overwritten, or added to when <paramref name="add"/> is set.
-    /// </summary>
+    /// <summary>Where the sums of a row go when a tile is done.</summary>
+    public interface IFinish
+    {
+        /// <summary>Takes row r: one to three vectors.</summary>
+        void Row<TSimd, TVec, TColumns>(int r, TVec c0, TVec c1, TVec c2)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+            where TColumns : struct, IColumns;
+    }
+
+    /// <summary>Into a buffer [Rows][stride], overwritten or added to.</summary>
+    public readonly struct ToBuffer(float* buffer, nint stride, bool add) : IFinish
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Row<TSimd, TVec, TColumns>(int r, TVec c0, TVec c1, TVec c2)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+            where TColumns : struct, IColumns
+        {
+            float* p = buffer + r * stride;
+            if (add)
+            {
+                c0 = TSimd.Add(c0, TSimd.Load(p));
+                if (TColumns.Value > 1)
+                    c1 = TSimd.Add(c1, TSimd.Load(p + TSimd.Width));
+                if (TColumns.Value > 2)
+                    c2 = TSimd.Add(c2, TSimd.Load(p + 2 * TSimd.Width));
+            }
+            TSimd.Store(p, c0);
+            if (TColumns.Value > 1)
+                TSimd.Store(p + TSimd.Width, c1);
+            if (TColumns.Value > 2)
+                TSimd.Store(p + 2 * TSimd.Width, c2);
+        }
+    }
+
+    /// <summary>Straight to the output, f(sum + bias): for whole tiles and activations that are one instruction or two.</summary>
+    public readonly struct ToOutput<TActivation>(float** outputs, int column, float* bias, float slope) : IFinish
+        where TActivation : struct, IActivation
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Row<TSimd, TVec, TColumns>(int r, TVec c0, TVec c1, TVec c2)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+            where TColumns : struct, IColumns
+        {
+            float* p = outputs[r] + column;
+            TSimd.Store(p, One<TSimd, TVec>(c0, 0));
+            if (TColumns.Value > 1)
+                TSimd.Store(p + TSimd.Width, One<TSimd, TVec>(c1, TSimd.Width));
+            if (TColumns.Value > 2)
+                TSimd.Store(p + 2 * TSimd.Width, One<TSimd, TVec>(c2, 2 * TSimd.Width));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private TVec One<TSimd, TVec>(TVec c, int offset)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            if (bias != null)
+                c = TSimd.Add(c, TSimd.Load(bias + column + offset));
+            return TActivation.Forward<TSimd, TVec>(c, TSimd.Set(slope));
+        }
+    }
+
+    /// <summary>One tile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile<TSimd, TVec, TColumns>(float* tile, nint tileStride, bool add, float** rows, nint aStride,
+    private static void Tile<TSimd, TVec, TColumns, TFinish>(TFinish finish, float** rows, nint aStride,
         float* b, nint bStride, Segment* segments, int count)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
         where TColumns : struct, IColumns
+        where TFinish : struct, IFinish
     {
         TVec c00 = default, c01 = default, c02 = default, c10 = default, c11 = default, c12 = default;
         TVec c20 = default, c21 = default, c22 = default, c30 = default, c31 = default, c32 = default;
@@ -133,49 +205,29 @@ internal static unsafe class Product
             while (k != end);
         }
 
-        Finish<TSimd, TVec, TColumns>(tile, add, c00, c01, c02);
-        Finish<TSimd, TVec, TColumns>(tile + tileStride, add, c10, c11, c12);
-        Finish<TSimd, TVec, TColumns>(tile + 2 * tileStride, add, c20, c21, c22);
-        Finish<TSimd, TVec, TColumns>(tile + 3 * tileStride, add, c30, c31, c32);
-        Finish<TSimd, TVec, TColumns>(tile + 4 * tileStride, add, c40, c41, c42);
-        Finish<TSimd, TVec, TColumns>(tile + 5 * tileStride, add, c50, c51, c52);
-        Finish<TSimd, TVec, TColumns>(tile + 6 * tileStride, add, c60, c61, c62);
-        Finish<TSimd, TVec, TColumns>(tile + 7 * tileStride, add, c70, c71, c72);
+        finish.Row<TSimd, TVec, TColumns>(0, c00, c01, c02);
+        finish.Row<TSimd, TVec, TColumns>(1, c10, c11, c12);
+        finish.Row<TSimd, TVec, TColumns>(2, c20, c21, c22);
+        finish.Row<TSimd, TVec, TColumns>(3, c30, c31, c32);
+        finish.Row<TSimd, TVec, TColumns>(4, c40, c41, c42);
+        finish.Row<TSimd, TVec, TColumns>(5, c50, c51, c52);
+        finish.Row<TSimd, TVec, TColumns>(6, c60, c61, c62);
+        finish.Row<TSimd, TVec, TColumns>(7, c70, c71, c72);
     }
 
+    /// <summary>One tile of 1 to <see cref="ISimd{TVec}.MaxColumns"/> vectors of columns.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Finish<TSimd, TVec, TColumns>(float* tile, bool add, TVec c0, TVec c1, TVec c2)
+    public static void Tile<TSimd, TVec, TFinish>(int columns, TFinish finish, float** rows, nint aStride, float* b,
+        nint bStride, Segment* segments, int count)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
-        where TColumns : struct, IColumns
-    {
-        if (add)
-        {
-            c0 = TSimd.Add(c0, TSimd.Load(tile));
-            if (TColumns.Value > 1)
-                c1 = TSimd.Add(c1, TSimd.Load(tile + TSimd.Width));
-            if (TColumns.Value > 2)
-                c2 = TSimd.Add(c2, TSimd.Load(tile + 2 * TSimd.Width));
-        }
-        TSimd.Store(tile, c0);
-        if (TColumns.Value > 1)
-            TSimd.Store(tile + TSimd.Width, c1);
-        if (TColumns.Value > 2)
-            TSimd.Store(tile + 2 * TSimd.Width, c2);
-    }
-
-    /// <summary>The same with the number of column vectors, 1 to <see cref="ISimd{TVec}.MaxColumns"/>, at run time.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Tile<TSimd, TVec>(int columns, float* tile, nint tileStride, bool add, float** rows, nint aStride,
-        float* b, nint bStride, Segment* segments, int count)
-        where TSimd : struct, ISimd<TVec>
-        where TVec : struct
+        where TFinish : struct, IFinish
     {
         if (TSimd.MaxColumns >= 3 && columns == 3)
-            Tile<TSimd, TVec, Three>(tile, tileStride, add, rows, aStride, b, bStride, segments, count);
+            Tile<TSimd, TVec, Three, TFinish>(finish, rows, aStride, b, bStride, segments, count);
         else if (TSimd.MaxColumns >= 2 && columns == 2)
-            Tile<TSimd, TVec, Two>(tile, tileStride, add, rows, aStride, b, bStride, segments, count);
+            Tile<TSimd, TVec, Two, TFinish>(finish, rows, aStride, b, bStride, segments, count);
         else
-            Tile<TSimd, TVec, One>(tile, tileStride, add, rows, aStride, b, bStride, segments, count);
+            Tile<TSimd, TVec, One, TFinish>(finish, rows, aStride, b, bStride, segments, count);
     }
 }
