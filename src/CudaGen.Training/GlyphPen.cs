@@ -124,8 +124,8 @@ internal sealed class GlyphPen
                 continue;
             float ax = _x[i - 1], ay = _y[i - 1], dx = _x[i] - ax, dy = _y[i] - ay;
             float inverse = 1 / Math.Max(dx * dx + dy * dy, 1e-12f);
-            int x0 = Math.Max(0, (int)(Math.Min(ax, _x[i]) - reach)), x1 = Math.Min(Size - 1, (int)(Math.Max(ax, _x[i]) + reach));
-            int y0 = Math.Max(0, (int)(Math.Min(ay, _y[i]) - reach)), y1 = Math.Min(Size - 1, (int)(Math.Max(ay, _y[i]) + reach));
+            (int x0, int x1) = Pixels(ax, _x[i], reach);
+            (int y0, int y1) = Pixels(ay, _y[i], reach);
             for (int y = y0; y <= y1; y++)
             {
                 for (int x = x0; x <= x1; x++)
@@ -139,6 +139,10 @@ internal sealed class GlyphPen
             }
         }
     }
+
+    // The first and last pixel within reach of a line from a to b, inside the image.
+    private static (int First, int Last) Pixels(float a, float b, float reach) =>
+        (Math.Max(0, (int)(Math.Min(a, b) - reach)), Math.Min(Size - 1, (int)(Math.Max(a, b) + reach)));
 
     // A soft edge, then a little noise on what is lit; black stays black.
     private void Fill(float radius, ref Draws draws, Span<byte> image)

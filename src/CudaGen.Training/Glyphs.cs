@@ -21,7 +21,8 @@ public static class Glyphs
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(train, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(test, 1);
-        return DataSource.Describe("built-in digits", Draw(seed, TrainStream, train), Draw(seed, TestStream, test), builtIn: true);
+        return DataSource.Describe(
+            "built-in digits", Draw(seed, TrainStream, train), Draw(seed, TestStream, test), builtIn: true);
     }
 
     private static ImageSet Draw(ulong seed, uint stream, int count)
@@ -60,8 +61,8 @@ internal struct Draws(ulong seed, uint stream, ulong step)
     public float Between(float low, float high) => low + (high - low) * Unit();
 
     /// <summary>
-    /// Bell-shaped with mean 0, deviation 1 and never beyond 3. A sum of three uniform numbers needs no logarithm, whose
-    /// last bit differs between systems.
+    /// Bell-shaped with mean 0, deviation 1 and never beyond 3. A sum of three uniform numbers needs no logarithm,
+    /// whose last bit differs between systems.
     /// </summary>
     public float Bell() => 2 * (Unit() + Unit() + Unit()) - 3;
 }

@@ -11,9 +11,9 @@ namespace CudaGen.Training;
 public sealed record IdxArray(int[] Extents, byte[] Data);
 
 /// <summary>
-/// IDX files of unsigned bytes (http://yann.lecun.com/exdb/mnist): two zero bytes, the type 8, the number of dimensions,
-/// their big-endian 32-bit extents, the elements. They may be compressed with gzip, which the content tells and not the
-/// name, as some tools unpack files and leave the name.
+/// IDX files of unsigned bytes (http://yann.lecun.com/exdb/mnist): two zero bytes, the type 8, the number of
+/// dimensions, their big-endian 32-bit extents, the elements. They may be compressed with gzip, which the content tells
+/// and not the name, as some tools unpack files and leave the name.
 /// </summary>
 public static class Idx
 {
@@ -66,7 +66,8 @@ public static class Idx
         if (got >= 4 && magic != 0x0800u + (uint)rank)
             throw new InputException($"{path}: starts with 0x{magic:X8}, expected {Expected(rank)}");
         if (got < header.Length)
-            throw new InputException($"{path}: {got} bytes and no more, expected {Expected(rank)}, whose header has {header.Length}");
+            throw new InputException(
+                $"{path}: {got} bytes and no more, expected {Expected(rank)}, whose header has {header.Length}");
 
         var extents = new uint[rank];
         UInt128 said = 1;
@@ -115,14 +116,15 @@ public static class Idx
         return data;
     }
 
-    // GZipStream checks the trailer, a checksum and the length, but does not miss it in a file that ends before or in it.
+    // GZipStream checks the trailer, a checksum and the length, but does not miss it in a file that ends before it.
     private static void CheckTrailer(FileStream file, string path, uint length)
     {
         Span<byte> trailer = stackalloc byte[4];
         file.Position = file.Length - trailer.Length;
         file.ReadExactly(trailer);
         if (BinaryPrimitives.ReadUInt32LittleEndian(trailer) is uint said && said != length)
-            throw new InputException($"{path}: the gzip data is damaged or cut short (it ends with the length {said}, expected {length})");
+            throw new InputException(
+                $"{path}: the gzip data is damaged or cut short (it ends with the length {said}, expected {length})");
     }
 
     private static string Expected(int rank) =>

@@ -29,7 +29,8 @@ public static class ImageGrid
             throw new ArgumentOutOfRangeException(nameof(channels), channels, "a picture has 1 or 3 channels");
         int imageLength = height * width * channels;
         if (images.Length % imageLength != 0)
-            throw new ArgumentException($"{images.Length} bytes are not whole images of {height}x{width}x{channels}", nameof(images));
+            throw new ArgumentException(
+                $"{images.Length} bytes are not whole images of {height}x{width}x{channels}", nameof(images));
 
         int totalWidth = columns * (width * scale + gap) + gap, totalHeight = rows * (height * scale + gap) + gap;
         var pixels = new byte[checked(totalWidth * totalHeight * channels)];
@@ -50,7 +51,7 @@ public static class ImageGrid
         return new Picture(totalWidth, totalHeight, channels, pixels);
     }
 
-    /// <summary>Values from 0 to 1 as bytes from 0 to 255, rounded; what is outside is clamped, NaN becomes 0.</summary>
+    /// <summary>Values from 0 to 1 as bytes from 0 to 255, rounded and clamped; NaN becomes 0.</summary>
     public static byte[] ToBytes(ReadOnlySpan<float> values)
     {
         var bytes = new byte[values.Length];

@@ -21,7 +21,7 @@ public sealed class ImageSet
         ArgumentOutOfRangeException.ThrowIfGreaterThan(classes, 256);
         if (pixels.LongLength != (long)labels.Length * height * width * channels)
             throw new ArgumentException(
-                $"{pixels.Length} pixel bytes for {labels.Length} images of {height}x{width}x{channels}", nameof(pixels));
+                $"{pixels.Length} bytes for {labels.Length} images of {height}x{width}x{channels}", nameof(pixels));
         if (classes < 256 && labels.AsSpan().IndexOfAnyExceptInRange((byte)0, (byte)(classes - 1)) is >= 0 and int at)
             throw new ArgumentException($"label {at} is {labels[at]}, there are {classes} classes", nameof(labels));
         (Pixels, Labels, Height, Width, Channels, Classes) = (pixels, labels, height, width, channels, classes);

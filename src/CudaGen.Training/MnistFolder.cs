@@ -36,7 +36,8 @@ public static class MnistFolder
         if (images.Data.Length == 0)
             throw new InputException($"{imageFile}: {string.Join('x', extents)} images, expected at least one pixel");
         if (labels.Data.Length != extents[0])
-            throw new InputException($"{labelFile}: {labels.Data.Length} labels, expected {extents[0]} as in {Path.GetFileName(imageFile)}");
+            throw new InputException($"{labelFile}: {labels.Data.Length} labels, " +
+                $"expected {extents[0]} as in {Path.GetFileName(imageFile)}");
         if (labels.Data.AsSpan().IndexOfAnyExceptInRange((byte)0, (byte)(Classes - 1)) is >= 0 and int at)
             throw new InputException($"{labelFile}: label {at} is {labels.Data[at]}, expected 0 to {Classes - 1}");
         return new ImageSet(images.Data, labels.Data, extents[1], extents[2], channels: 1, Classes);
@@ -51,6 +52,7 @@ public static class MnistFolder
             if (File.Exists(path))
                 return path;
         }
-        throw new InputException($"{dir}: holds no {stem} file; looked for {names[0]} and {names[1]}, each also with .gz");
+        throw new InputException(
+            $"{dir}: holds no {stem} file; looked for {names[0]} and {names[1]}, each also with .gz");
     }
 }

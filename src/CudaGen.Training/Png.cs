@@ -23,7 +23,8 @@ public static class Png
         if (channels is not (1 or 3))
             throw new ArgumentOutOfRangeException(nameof(channels), channels, "a PNG is written with 1 or 3 channels");
         if (pixels.Length != (long)width * height * channels)
-            throw new ArgumentException($"{pixels.Length} bytes for {width}x{height}x{channels} pixels", nameof(pixels));
+            throw new ArgumentException(
+                $"{pixels.Length} bytes for {width}x{height}x{channels} pixels", nameof(pixels));
 
         stream.Write([0x89, (byte)'P', (byte)'N', (byte)'G', 0x0D, 0x0A, 0x1A, 0x0A]);
         Span<byte> header = stackalloc byte[13];
