@@ -25,7 +25,7 @@ public static class CommandLine
         new("--seed", "N", "start of all random numbers; the same seed gives the same run (default: 1)", Training),
         new("--out", "DIR", "where the numbered folders of runs are made (default: runs)", Output),
         new("--resume", "RUN_FOLDER", "go on with an earlier run from its last checkpoint", Output),
-        new("--dry-run", "", "build everything, do one step, leave nothing on disk", Output),
+        new("--dry-run", "", "print the layers, parameters and memory, and stop", Output),
         new("--plain", "", "plain lines instead of a live one", Output),
         new("--help", "", "show this", Output),
     ];

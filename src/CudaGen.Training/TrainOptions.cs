@@ -41,7 +41,7 @@ public sealed record TrainOptions
     /// <summary>Folder of a run to go on with.</summary>
     public string? Resume { get; init; }
 
-    /// <summary>Whether to build everything, do one step and leave nothing on disk.</summary>
+    /// <summary>Whether to print the layer table, parameters and memory and stop, with nothing allocated or written.</summary>
     public bool DryRun { get; init; }
 
     /// <summary>Whether to print plain lines even on a terminal.</summary>
