@@ -202,16 +202,18 @@ public static class CodeTraining
                 {
                     model.Step(training);
                     long step = (long)model.Steps;
-                    if (step % LogEvery == 0 || step == total)
-                        Log(step);
-                    if (display.IsDue)
-                        display.Update(step, Recent(step));
-                    if (step % _stepsPerEpoch == 0 || step == total)
+                    bool endOfEpoch = step % _stepsPerEpoch == 0 || step == total;
+                    if (endOfEpoch)
                     {
                         EndEpoch(step, display);
                         saved = TimeProvider.System.GetTimestamp();
+                        continue;
                     }
-                    else if (TimeProvider.System.GetElapsedTime(saved) > CheckpointEvery || interrupt.IsCancellationRequested)
+                    if (step % LogEvery == 0)
+                        Log(step);
+                    if (display.IsDue)
+                        display.Update(step, Recent(step));
+                    if (TimeProvider.System.GetElapsedTime(saved) > CheckpointEvery || interrupt.IsCancellationRequested)
                     {
                         Save();
                         saved = TimeProvider.System.GetTimestamp();
@@ -227,12 +229,12 @@ public static class CodeTraining
             Console.WriteLine($"wrote     {run.Path}: metrics.jsonl, loss.svg, samples-*.png, generator.safetensors, checkpoint.safetensors");
         }
 
-        private void Log(long step)
+        private void Log(long step, params ReadOnlySpan<Metric> test)
         {
             Metric[] losses = Recent(step);
             if (losses.Any(m => !double.IsFinite(m.Value)))
                 throw new CudaGenException($"step {step}: the loss is {losses[0].Value}; training has diverged, {CheckpointPath} is from before");
-            run.Metrics.Append([new("step", step), new("epoch", Epoch(step)), .. losses]);
+            run.Metrics.Append([new("step", step), new("epoch", Epoch(step)), .. losses, .. test]);
         }
 
         // The mean of the losses since the last line of the log.
@@ -248,7 +250,7 @@ public static class CodeTraining
         private void EndEpoch(long step, ProgressDisplay display)
         {
             Metric[] test = _evaluation.Run();
-            run.Metrics.Append([new("step", step), new("epoch", Epoch(step)), .. Recent(step), .. test]);
+            Log(step, test);
             display.EndEpoch(step, [.. Recent(step), .. test]);
             _evaluation.Samples().SavePng(run.PathOf($"samples-{Epoch(step):D4}.png"));
             if (config.Latent == 2)
