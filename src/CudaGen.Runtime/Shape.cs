@@ -15,9 +15,10 @@ public readonly record struct Shape
         (Rank, _d0, _d1, _d2, _d3) = (rank, d0, d1, d2, d3);
         if (d0 < 0 || d1 < 0 || d2 < 0 || d3 < 0)
             throw new ShapeException($"a shape has no negative extent: {this}");
-        long length = 1;
+        // Four extents of 31 bits overflow a long.
+        Int128 length = 1;
         for (int i = 0; i < rank; i++)
-            length = checked(length * this[i]);
+            length *= this[i];
         if (length > int.MaxValue)
             throw new ShapeException($"{this} has {length} elements; a tensor holds at most {int.MaxValue}");
         Length = (int)length;

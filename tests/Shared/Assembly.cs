@@ -1,0 +1,4 @@
+using CudaGen.Tests;
+
+[assembly: NoLeaks]
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
