@@ -23,7 +23,7 @@ public static unsafe class Losses
     {
         Check(device, loss, dx, x, t);
         if (device.IsReference)
-            loss.Span[0] = ReferenceSquaredError<float>(dx is null ? default : dx.Value.Span, x.Span, t.Span, scale);
+            loss.Span[0] = (float)ReferenceSquaredError<float>(dx is null ? default : dx.Value.Span, x.Span, t.Span, scale);
         else
             loss.Span[0] = (float)(scale * Maps.Sum(device, x.Length, new SquaredError(Pointer(dx), (float*)x.Address, (float*)t.Address, scale)));
     }
@@ -37,7 +37,7 @@ public static unsafe class Losses
     {
         Check(device, loss, dx, x, t);
         if (device.IsReference)
-            loss.Span[0] = ReferenceCrossEntropy<float>(dx is null ? default : dx.Value.Span, x.Span, t.Span, T0, scale);
+            loss.Span[0] = (float)ReferenceCrossEntropy<float>(dx is null ? default : dx.Value.Span, x.Span, t.Span, T0, scale);
         else
             loss.Span[0] = (float)(scale * Maps.Sum(device, x.Length, new CrossEntropy(Pointer(dx), (float*)x.Address, (float*)t.Address, T0, scale)));
     }
@@ -48,7 +48,7 @@ public static unsafe class Losses
     {
         Check(device, loss, dx, x, x);
         if (device.IsReference)
-            loss.Span[0] = ReferenceCrossEntropy<float>(dx is null ? default : dx.Value.Span, x.Span, default, target, scale);
+            loss.Span[0] = (float)ReferenceCrossEntropy<float>(dx is null ? default : dx.Value.Span, x.Span, default, target, scale);
         else
             loss.Span[0] = (float)(scale * Maps.Sum(device, x.Length, new CrossEntropy(Pointer(dx), (float*)x.Address, null, target, scale)));
     }
@@ -66,32 +66,34 @@ public static unsafe class Losses
             Shape.RequireEqual(d, x);
     }
 
-    internal static T ReferenceSquaredError<T>(Span<T> dx, ReadOnlySpan<T> x, ReadOnlySpan<T> t, float scale)
+    internal static double ReferenceSquaredError<T>(Span<T> dx, ReadOnlySpan<T> x, ReadOnlySpan<T> t, float scale)
         where T : IFloatingPointIeee754<T>
     {
-        T s = T.CreateChecked(scale), sum = T.Zero;
+        T s = T.CreateChecked(scale);
+        double sum = 0;
         for (int i = 0; i < x.Length; i++)
         {
             T d = x[i] - t[i];
-            sum += d * d;
+            sum += double.CreateChecked(d * d);
             if (!dx.IsEmpty)
                 dx[i] = T.CreateChecked(2) * s * d;
         }
-        return s * sum;
+        return scale * sum;
     }
 
-    internal static T ReferenceCrossEntropy<T>(Span<T> dx, ReadOnlySpan<T> x, ReadOnlySpan<T> t, float target, float scale)
+    internal static double ReferenceCrossEntropy<T>(Span<T> dx, ReadOnlySpan<T> x, ReadOnlySpan<T> t, float target, float scale)
         where T : IFloatingPointIeee754<T>
     {
-        T s = T.CreateChecked(scale), sum = T.Zero;
+        T s = T.CreateChecked(scale);
+        double sum = 0;
         for (int i = 0; i < x.Length; i++)
         {
             T goal = t.IsEmpty ? T.CreateChecked(target) : t[i];
-            sum += T.Max(x[i], T.Zero) - x[i] * goal + T.LogP1(T.Exp(-T.Abs(x[i])));
+            sum += double.CreateChecked(T.Max(x[i], T.Zero) - x[i] * goal + T.LogP1(T.Exp(-T.Abs(x[i]))));
             if (!dx.IsEmpty)
                 dx[i] = s * (Activation.Sigmoid.Apply(x[i]) - goal);
         }
-        return s * sum;
+        return scale * sum;
     }
 
     private readonly struct SquaredError(float* dx, float* x, float* t, float scale) : IMap

@@ -1,0 +1,82 @@
+using CudaGen.Runtime;
+using static CudaGen.Kernels.Tests.Argument;
+
+namespace CudaGen.Kernels.Tests.Ops;
+
+internal static class ActivationRows
+{
+    private static readonly Activation[] Kinds =
+        [default, Activation.Relu, Activation.LeakyRelu(0.3f), Activation.Elu, Activation.Tanh, Activation.Sigmoid];
+
+    /// <summary>Channel counts whose pattern repeats after one vector, after several, and only after many.</summary>
+    private static IEnumerable<Shape> Shapes =>
+        [new(1), new(7, 1), new(2, 3, 5, 3), new(5, 8), new(3, 3, 16), new(7, 17), new(3, 33), new(2, 97), new(700, 33), new(9001, 3), new(40000, 1)];
+
+    public static IEnumerable<OpTest> Ops
+    {
+        get
+        {
+            int number = 0;
+            foreach (Shape shape in Shapes)
+            {
+                for (int k = 0; k < Kinds.Length; k++)
+                {
+                    // The large ones once with each activation of two.
+                    if (shape.Length > 1000 && (k + number) % 3 != 0)
+                        continue;
+                    yield return Forward(shape, Kinds[k], (k + number) % 4 != 0);
+                    yield return Backward(shape, Kinds[k], (k + number) % 4 != 1, inPlace: (k + number) % 2 == 0);
+                }
+                number++;
+            }
+        }
+    }
+
+    private static OpTest Forward(Shape shape, Activation f, bool bias) => new($"{f} forward, {shape}{(bias ? "" : ", no bias")}")
+    {
+        Arguments = [Updated("y", shape, -4, 4), .. bias ? [In("b", new(shape.Channels))] : Array.Empty<Argument>()],
+        Run = t => BiasActivation.Forward(t.Device, t["y"], t.Optional("b"), f),
+        Oracle = a => BiasActivation.ReferenceForward<double>(a["y"], a.Optional("b"), shape.Channels, f),
+        Magnitude = a => BiasActivation.ReferenceForward<double>(a["y"], a.Optional("b"), shape.Channels, default),
+        // One more row is another y, not a wrong one; that one more channel is wrong shows where the bias is tested.
+        AnyShape = ["y"],
+    };
+
+    // What y can be.
+    private static (float Low, float High) Range(Activation f) => f.Kind switch
+    {
+        ActivationKind.Elu => (-0.95f, 3),
+        ActivationKind.Tanh => (-0.98f, 0.98f),
+        ActivationKind.Sigmoid => (0.02f, 0.98f),
+        _ => (-2, 2),
+    };
+
+    private static OpTest Backward(Shape shape, Activation f, bool bias, bool inPlace)
+    {
+        (float low, float high) = Range(f);
+        Argument[] db = bias ? [Updated("db", new(shape.Channels))] : [];
+        return new($"{f} backward, {shape}{(bias ? "" : ", no bias")}{(inPlace ? ", in place" : "")}")
+        {
+            Arguments = inPlace ? [Updated("dx", shape), In("y", shape, low, high), .. db]
+                : [In("dy", shape), In("y", shape, low, high), Out("dx", shape), .. db],
+            Run = t => BiasActivation.Backward(t.Device, t["dx"], inPlace ? t["dx"] : t["dy"], t["y"], t.Optional("db"), f),
+            Oracle = a => BiasActivation.ReferenceBackward<double>(a["dx"], a[inPlace ? "dx" : "dy"], a["y"], a.Optional("db"), shape.Channels, f),
+            // 1 - y^2 and y (1 - y) cancel near their ends: the terms are dy and dy y.
+            Magnitude = a => BiasActivation.ReferenceBackward<double>(a["dx"], a[inPlace ? "dx" : "dy"], a["y"], a.Optional("db"), shape.Channels, default),
+        };
+    }
+
+    public static IEnumerable<GradientTest> Gradients => Kinds.Select(f => new GradientTest($"{f}")
+    {
+        Inputs = [("x", Sample.Doubles("x", 5 * 7, -3, 3)), ("b", Sample.Doubles("b", 7, -0.02, 0.02))],
+        Forward = v => Apply(v, f),
+        Backward = (v, dy, d) => BiasActivation.ReferenceBackward<double>(d[0], dy, Apply(v, f), d[1], 7, f),
+    });
+
+    private static double[] Apply(double[][] v, Activation f)
+    {
+        double[] y = (double[])v[0].Clone();
+        BiasActivation.ReferenceForward<double>(y, v[1], 7, f);
+        return y;
+    }
+}

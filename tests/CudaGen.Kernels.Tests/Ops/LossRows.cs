@@ -1,0 +1,101 @@
+using CudaGen.Runtime;
+using static CudaGen.Kernels.Tests.Argument;
+
+namespace CudaGen.Kernels.Tests.Ops;
+
+internal static class LossRows
+{
+    private static IEnumerable<Shape> Shapes =>
+        [Shape.Scalar, new(1), new(7, 1), new(2, 3, 5, 1), new(16), new(17), new(8192), new(8193), new(3, 100, 101)];
+
+    public static IEnumerable<OpTest> Ops
+    {
+        get
+        {
+            int number = 0;
+            foreach (Shape shape in Shapes)
+            {
+                bool gradient = number++ % 4 != 2;
+                float scale = 0.7f / shape.Rows;
+                yield return SquaredError(shape, scale, gradient);
+                yield return CrossEntropy(shape, scale, gradient);
+                yield return CrossEntropy(shape, scale, gradient, 1);
+                yield return CrossEntropy(shape, scale, gradient, 0);
+                yield return Sum(shape);
+            }
+        }
+    }
+
+    private static OpTest SquaredError(Shape shape, float scale, bool gradient) => new($"squared error, {shape}{(gradient ? "" : ", value only")}")
+    {
+        Arguments = [In("x", shape), In("t", shape), OutSum("loss", shape.Length), .. Gradient(shape, gradient)],
+        Run = t => Losses.MeanSquaredError(t.Device, t["loss"], t.Optional("dx"), t["x"], t["t"], scale),
+        Oracle = a => a["loss"][0] = Losses.ReferenceSquaredError<double>(a.Optional("dx"), a["x"], a["t"], scale),
+        Magnitude = a => Difference(a, scale),
+    };
+
+    // x - t is rounded once, relative to itself; 2 scale (x - t) twice more.
+    private static void Difference(Arrays a, float scale)
+    {
+        double[] dx = a.Optional("dx");
+        for (int i = 0; i < dx.Length; i++)
+            dx[i] = scale * (a["x"][i] + a["t"][i]);
+    }
+
+    private static OpTest CrossEntropy(Shape shape, float scale, bool gradient) => new($"cross entropy, {shape}{(gradient ? "" : ", value only")}")
+    {
+        Arguments = [In("x", shape, -6, 6), In("t", shape, 0, 1), OutSum("loss", shape.Length), .. Gradient(shape, gradient)],
+        Run = t => Losses.BinaryCrossEntropy(t.Device, t["loss"], t.Optional("dx"), t["x"], t["t"], scale),
+        Oracle = a => a["loss"][0] = Losses.ReferenceCrossEntropy<double>(a.Optional("dx"), a["x"], a["t"], 0, scale),
+        Magnitude = a => Terms(a, scale),
+    };
+
+    private static OpTest CrossEntropy(Shape shape, float scale, bool gradient, float target)
+        => new($"cross entropy to {target}, {shape}{(gradient ? "" : ", value only")}")
+        {
+            Arguments = [In("x", shape, -6, 6), OutSum("loss", shape.Length), .. Gradient(shape, gradient)],
+            Run = t => Losses.BinaryCrossEntropy(t.Device, t["loss"], t.Optional("dx"), t["x"], target, scale),
+            Oracle = a => a["loss"][0] = Losses.ReferenceCrossEntropy<double>(a.Optional("dx"), a["x"], default, target, scale),
+            Magnitude = a => Terms(a, scale),
+            AnyShape = gradient ? [] : ["x"],
+        };
+
+    // max(x, 0) - x t and sigmoid(x) - t cancel.
+    private static void Terms(Arrays a, float scale)
+    {
+        foreach (double x in a["x"])
+            a["loss"][0] += scale * 2 * x;
+        Array.Fill(a.Optional("dx"), scale);
+    }
+
+    private static Argument[] Gradient(Shape shape, bool gradient) => gradient ? [Out("dx", shape)] : [];
+
+    private static OpTest Sum(Shape shape) => new($"sum, {shape}")
+    {
+        Arguments = [In("x", shape), Out("sum", Shape.Scalar)],
+        Run = t => Reduce.Sum(t.Device, t["sum"], t["x"]),
+        Oracle = a => a["sum"][0] = a["x"].Sum(),
+        Magnitude = a => a["sum"][0] = a["x"].Sum(),
+        AnyShape = ["x"],
+    };
+
+    public static IEnumerable<GradientTest> Gradients =>
+    [
+        Loss("squared error", (d, x, t) => Losses.ReferenceSquaredError<double>(d, x, t, 0.3f)),
+        Loss("cross entropy", (d, x, t) => Losses.ReferenceCrossEntropy<double>(d, x, t, 0, 0.3f)),
+        Loss("cross entropy to 1", (d, x, _) => Losses.ReferenceCrossEntropy<double>(d, x, default, 1, 0.3f)),
+        Loss("cross entropy to 0", (d, x, _) => Losses.ReferenceCrossEntropy<double>(d, x, default, 0, 0.3f)),
+    ];
+
+    private static GradientTest Loss(string name, Func<double[], double[], double[], double> loss)
+    {
+        double[] target = Sample.Doubles("t", 23, 0, 1);
+        return new(name)
+        {
+            Inputs = [("x", Sample.Doubles("x", 23, -5, 5))],
+            Forward = v => [loss([], v[0], target)],
+            Backward = (v, _, d) => loss(d[0], v[0], target),
+            IsLoss = true,
+        };
+    }
+}
