@@ -61,7 +61,8 @@ public readonly record struct Activation(ActivationKind Kind, float Slope = 0)
     {
         ActivationKind.Relu => x <= T.Zero ? T.Zero : x,
         ActivationKind.LeakyRelu => x > T.Zero ? x : T.CreateChecked(Slope) * x,
-        ActivationKind.Elu => x > T.Zero ? x : T.ExpM1(x),
+        // e^x - 1 = tanh(x/2) (e^x + 1) does not cancel near 0; T.ExpM1 does.
+        ActivationKind.Elu => x > T.Zero ? x : T.Tanh(x / T.CreateChecked(2)) * (T.Exp(x) + T.One),
         ActivationKind.Tanh => T.Tanh(x),
         ActivationKind.Sigmoid => T.One / (T.One + T.Exp(-x)),
         _ => x,

@@ -69,14 +69,14 @@ public static unsafe class Losses
     internal static double ReferenceSquaredError<T>(Span<T> dx, ReadOnlySpan<T> x, ReadOnlySpan<T> t, float scale)
         where T : IFloatingPointIeee754<T>
     {
-        T s = T.CreateChecked(scale);
+        T s = T.CreateChecked(scale), two = T.CreateChecked(2);
         double sum = 0;
         for (int i = 0; i < x.Length; i++)
         {
             T d = x[i] - t[i];
             sum += double.CreateChecked(d * d);
             if (!dx.IsEmpty)
-                dx[i] = T.CreateChecked(2) * s * d;
+                dx[i] = two * s * d;
         }
         return scale * sum;
     }
@@ -84,12 +84,14 @@ public static unsafe class Losses
     internal static double ReferenceCrossEntropy<T>(Span<T> dx, ReadOnlySpan<T> x, ReadOnlySpan<T> t, float target, float scale)
         where T : IFloatingPointIeee754<T>
     {
-        T s = T.CreateChecked(scale);
+        T s = T.CreateChecked(scale), two = T.CreateChecked(2);
         double sum = 0;
         for (int i = 0; i < x.Length; i++)
         {
             T goal = t.IsEmpty ? T.CreateChecked(target) : t[i];
-            sum += double.CreateChecked(T.Max(x[i], T.Zero) - x[i] * goal + T.LogP1(T.Exp(-T.Abs(x[i]))));
+            // ln(1 + e) = 2 atanh(e / (2 + e)) keeps its digits where e is small; T.LogP1 does not.
+            T e = T.Exp(-T.Abs(x[i]));
+            sum += double.CreateChecked(T.Max(x[i], T.Zero) - x[i] * goal + two * T.Atanh(e / (two + e)));
             if (!dx.IsEmpty)
                 dx[i] = s * (Activation.Sigmoid.Apply(x[i]) - goal);
         }

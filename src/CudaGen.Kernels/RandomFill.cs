@@ -17,7 +17,7 @@ public static unsafe class RandomFill
         y.Span.Fill(value);
     }
 
-    /// <summary>y[i] uniform in [low, high).</summary>
+    /// <summary>y[i] uniform in [low, high); where the range is small against its ends, rounding may give high.</summary>
     public static void Uniform(Device device, Tensor y, ulong seed, uint stream, Buffer<ulong> step, float low, float high)
     {
         ArgumentNullException.ThrowIfNull(device);

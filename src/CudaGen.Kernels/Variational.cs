@@ -65,6 +65,7 @@ public static unsafe class Variational
         if (dheads is { } d)
             Shape.RequireEqual(d, heads);
         (int rows, int latent) = (heads.Shape.Rows, heads.Shape.RowLength / 2);
+        Shape.Require(heads, new Shape(rows, 2 * latent));
         loss.Span[0] = (float)ReferenceDivergence<float>(dheads is null ? default : dheads.Value.Span, heads.Span, rows, latent, head, scale, epsilon);
     }
 

@@ -104,7 +104,7 @@ internal sealed unsafe class FilterPass : IDisposable
 
         int images = g.X[0];
         _chunks = Math.Clamp(Math.Min(16, MaxPartialFloats / Math.Max(1, PartialFloats)), 1, Math.Max(1, images));
-        _imagesPerChunk = (images + _chunks - 1) / _chunks;
+        _imagesPerChunk = Math.Max(1, (images + _chunks - 1) / _chunks);
         _chunks = Math.Max(1, (images + _imagesPerChunk - 1) / _imagesPerChunk);
         _groups = Math.Clamp(32 / _chunks, 1, _unitCount);
     }
@@ -136,6 +136,8 @@ internal sealed unsafe class FilterPass : IDisposable
     /// <summary>dw += gradient</summary>
     public void Run(Device device, float* dw, float* dy, float* x)
     {
+        if (_g.X[0] == 0)
+            return;
         float* partial = device.Scratch(Scratch);
         float* source = x;
         if (_framed)

@@ -1,0 +1,163 @@
+using CudaGen.Kernels.Tests.Ops;
+using CudaGen.Runtime;
+
+namespace CudaGen.Kernels.Tests;
+
+public sealed class ConvolutionTests
+{
+    public static TheoryData<string> Names => [.. ConvolutionRows.Shapes.Select(x => x.Name)];
+
+    private static ConvolutionShape ByName(string name) => ConvolutionRows.Shapes.Single(x => x.Name == name).Shape;
+
+    /// <summary>The forward reference against another way to say the same: pad for real, then slide.</summary>
+    [Theory, MemberData(nameof(Names))]
+    public void The_reference_is_a_sliding_window_over_a_padded_image(string name)
+    {
+        ConvolutionShape g = ByName(name);
+        double[] x = Sample.Doubles("x", g.X.Length), w = Sample.Doubles("w", g.W.Length), y = new double[g.Y.Length];
+        Convolution.ReferenceForward<double>(g, y, x, w);
+        Padding pad = g.Padding;
+        (int height, int width, int channels) = (g.X[1] + pad.Top + pad.Bottom, g.X[2] + pad.Left + pad.Right, g.X[3]);
+        int i = 0;
+        for (int n = 0; n < g.X[0]; n++)
+        {
+            double[,,] padded = new double[height, width, channels];
+            for (int h = 0; h < g.X[1]; h++)
+                for (int v = 0; v < g.X[2]; v++)
+                    for (int c = 0; c < channels; c++)
+                        padded[h + pad.Top, v + pad.Left, c] = x[((n * g.X[1] + h) * g.X[2] + v) * channels + c];
+            for (int top = 0; top + g.W[1] <= height; top += g.Stride)
+            {
+                for (int left = 0; left + g.W[2] <= width; left += g.Stride)
+                {
+                    for (int k = 0; k < g.W[0]; k++, i++)
+                    {
+                        double sum = 0;
+                        for (int r = 0; r < g.W[1]; r++)
+                            for (int s = 0; s < g.W[2]; s++)
+                                for (int c = 0; c < channels; c++)
+                                    sum += padded[top + r, left + s, c] * w[((k * g.W[1] + r) * g.W[2] + s) * channels + c];
+                        Assert.Equal(sum, y[i], 1e-12);
+                    }
+                }
+            }
+        }
+        Assert.Equal(y.Length, i);
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void The_scratch_memory_that_a_plan_asks_for_is_enough(string name)
+    {
+        ConvolutionShape g = ByName(name);
+        foreach (int threads in (int[])[1, 2])
+        {
+            using Device device = Device.Cpu(threads);
+            using ConvolutionPlan plan = new(device, g);
+            using Arena arena = new(device, "test", 4L * (g.X.Length + g.W.Length + g.Y.Length + g.X[3] + g.W[0]) + 5 * Arena.Alignment);
+            Tensor x = arena.Take(g.X), w = arena.Take(g.W), y = arena.Take(g.Y), b = arena.Take(new Shape(g.W[0])), c = arena.Take(new Shape(g.X[3]));
+            unsafe
+            {
+                device.Scratch(plan.ScratchFloats);
+            }
+            int before = device.ScratchGrowths;
+            Convolution.Forward(device, plan, y, x, w, b, Activation.Relu);
+            Assert.Equal(before, device.ScratchGrowths);
+            Convolution.BackwardData(device, plan, x, y, w, c, Activation.Tanh);
+            Assert.Equal(before, device.ScratchGrowths);
+            Convolution.BackwardFilter(device, plan, w, y, x);
+            Assert.Equal(before, device.ScratchGrowths);
+        }
+    }
+
+    [Theory, InlineData(1, 1, 1), InlineData(2, 3, 5), InlineData(100, 7, 50), InlineData(3, 300, 2), InlineData(64, 33, 129)]
+    public void The_scratch_memory_that_a_dense_layer_asks_for_is_enough(int n, int o, int i)
+    {
+        using Device device = Device.Cpu(1);
+        using Arena arena = new(device, "test", 4L * (n * i + n * o + o * i) + 4 * Arena.Alignment);
+        Tensor x = arena.Take(new Shape(n, i)), w = arena.Take(new Shape(o, i)), y = arena.Take(new Shape(n, o));
+        unsafe
+        {
+            device.Scratch(Dense.ScratchFloats(n, w.Shape));
+        }
+        int before = device.ScratchGrowths;
+        Dense.Forward(device, y, x, w, null, Activation.Relu);
+        Dense.BackwardData(device, x, y, w);
+        Dense.BackwardWeights(device, w, y, x);
+        Assert.Equal(before, device.ScratchGrowths);
+    }
+
+    /// <summary>What TensorFlow does: out = ceil(n / s), the odd zero after.</summary>
+    [Theory]
+    [InlineData(28, 5, 2, 1, 2, 14)]
+    [InlineData(27, 5, 2, 2, 2, 14)]
+    [InlineData(32, 3, 2, 0, 1, 16)]
+    [InlineData(3, 3, 2, 1, 1, 2)]
+    [InlineData(8, 4, 2, 1, 1, 4)]
+    [InlineData(9, 1, 2, 0, 0, 5)]
+    [InlineData(7, 5, 1, 2, 2, 7)]
+    [InlineData(7, 4, 1, 1, 2, 7)]
+    [InlineData(10, 2, 3, 0, 1, 4)]
+    [InlineData(1, 5, 2, 2, 2, 1)]
+    public void Same_padding_is_that_of_TensorFlow(int n, int kernel, int stride, int before, int after, int outputs)
+    {
+        Assert.Equal((before, after), Padding.Same(n, kernel, stride));
+        ConvolutionShape shape = ConvolutionShape.Same(new(1, n, 5, 2), new(3, kernel, 1, 2), stride);
+        Assert.Equal((outputs, before, after), (shape.Y[1], shape.Padding.Top, shape.Padding.Bottom));
+    }
+
+    [Fact]
+    public void A_transposed_convolution_multiplies_the_extents_by_the_stride()
+    {
+        ConvolutionShape shape = ConvolutionShape.SameTransposed(new(2, 7, 5, 6), new(6, 5, 5, 3), 2);
+        Assert.Equal((new Shape(2, 14, 10, 3), new Shape(2, 7, 5, 6), new Padding(1, 2, 1, 2)), (shape.X, shape.Y, shape.Padding));
+    }
+
+    [Fact]
+    public void What_is_no_convolution_is_refused_with_its_shapes()
+    {
+        Refused("[2, 5, 5, 3]", "[4, 3, 3, 2]", () => new(new(2, 5, 5, 3), new(4, 3, 3, 2), 1, default));
+        Refused("[2, 5, 15]", "[4, 3, 3, 3]", () => new(new(2, 5, 15), new(4, 3, 3, 3), 1, default));
+        Refused("[2, 5, 5, 3]", "[4, 27]", () => ConvolutionShape.Same(new(2, 5, 5, 3), new(4, 27), 1));
+        Refused("[2, 5, 5, 3]", "[4, 6, 3, 3]", () => new(new(2, 5, 5, 3), new(4, 6, 3, 3), 1, default));
+        Refused("[2, 5, 5, 3]", "[0, 3, 3, 3]", () => new(new(2, 5, 5, 3), new(0, 3, 3, 3), 1, default));
+        Refused("[2, 5, 5, 3]", "[4, 3, 3, 3]", () => ConvolutionShape.SameTransposed(new(2, 5, 5, 3), new(4, 3, 3, 3), 1));
+        Assert.Throws<ShapeException>(() => new ConvolutionShape(new(2, 5, 5, 3), new(4, 3, 3, 3), 1, new(-1, 1, 0, 0)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new ConvolutionShape(new(2, 5, 5, 3), new(4, 3, 3, 3), 0, default));
+    }
+
+    private static void Refused(string first, string second, Func<ConvolutionShape> make)
+    {
+        string message = Assert.Throws<ShapeException>(() => make()).Message;
+        Assert.Contains(first, message, StringComparison.Ordinal);
+        Assert.Contains(second, message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_batch_of_nothing_changes_no_gradient()
+    {
+        using Device device = Device.Cpu(2);
+        ConvolutionShape g = new(new(0, 5, 5, 3), new(4, 3, 3, 3), 1, default);
+        using ConvolutionPlan plan = new(device, g);
+        using Arena arena = new(device, "test", 4096);
+        Tensor x = arena.Take(g.X), w = arena.Take(g.W), y = arena.Take(g.Y);
+        w.Span.Fill(2);
+        unsafe
+        {
+            new Span<float>(device.Scratch(plan.ScratchFloats), plan.ScratchFloats).Fill(float.NaN);
+        }
+        Convolution.Forward(device, plan, y, x, w, null, default);
+        Convolution.BackwardData(device, plan, x, y, w);
+        Convolution.BackwardFilter(device, plan, w, y, x);
+        Assert.All(w.Span.ToArray(), v => Assert.Equal(2, v));
+    }
+
+    [Fact]
+    public void Heads_that_are_no_pair_are_refused()
+    {
+        using Device device = Device.Cpu(1);
+        using Arena arena = new(device, "test", 4096);
+        Tensor heads = arena.Take(new Shape(2, 5)), loss = arena.Take(Shape.Scalar);
+        string message = Assert.Throws<ShapeException>(() => Variational.Divergence(device, loss, null, heads, PosteriorHead.LogVariance, 1)).Message;
+        Assert.Contains("[2, 5]", message, StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,123 @@
+using CudaGen.Runtime;
+
+namespace CudaGen.Kernels.Tests;
+
+public sealed class MinibatchTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(10)]
+    [InlineData(16)]
+    [InlineData(17)]
+    [InlineData(1000)]
+    [InlineData(1024)]
+    [InlineData(1025)]
+    [InlineData(60000)]
+    public void Every_epoch_takes_every_image_once_in_an_order_of_its_own(int count)
+    {
+        foreach (ulong seed in (ulong[])[0, 1, ulong.MaxValue])
+        {
+            foreach (ulong epoch in (ulong[])[0, 1, 2, 1UL << 32])
+            {
+                bool[] seen = new bool[count];
+                int inPlace = 0, asBefore = 0, asOther = 0;
+                for (int i = 0; i < count; i++)
+                {
+                    ulong position = epoch * (ulong)count + (ulong)i;
+                    int index = Minibatch.Index(position, count, seed);
+                    Assert.InRange(index, 0, count - 1);
+                    Assert.False(seen[index], $"image {index} came twice in epoch {epoch}");
+                    seen[index] = true;
+                    inPlace += index == i ? 1 : 0;
+                    asBefore += index == Minibatch.Index(position + (ulong)count, count, seed) ? 1 : 0;
+                    asOther += index == Minibatch.Index(position, count, seed + 7) ? 1 : 0;
+                }
+                // A random order has one fixed point on average; 12 or more of them come once in a billion orders.
+                if (count >= 1000)
+                    Assert.True(Math.Max(inPlace, Math.Max(asBefore, asOther)) < 12, $"{inPlace}, {asBefore}, {asOther} images stay");
+            }
+        }
+    }
+
+    [Fact]
+    public void Every_image_comes_at_every_place()
+    {
+        // 10 images in 4000 epochs: each pair 400 times, chi^2 with 81 degrees of freedom.
+        const int Count = 10, Epochs = 4000;
+        int[,] table = new int[Count, Count];
+        for (ulong p = 0; p < Count * Epochs; p++)
+            table[p % Count, Minibatch.Index(p, Count, 5)]++;
+        double chi = 0, expected = Epochs / (double)Count;
+        foreach (int cell in table)
+            chi += (cell - expected) * (cell - expected) / expected;
+        Assert.InRange(chi, 81 - 5 * Math.Sqrt(162), 81 + 5 * Math.Sqrt(162));
+    }
+
+    [Fact]
+    public void Large_counts_and_positions_stay_in_range()
+    {
+        foreach (ulong position in (ulong[])[0, 1, 1UL << 40, ulong.MaxValue - 1, ulong.MaxValue])
+            Assert.InRange(Minibatch.Index(position, int.MaxValue, 3), 0, int.MaxValue - 1);
+    }
+
+    [Fact]
+    public void Batches_that_do_not_divide_the_data_set_span_two_epochs()
+    {
+        const int Count = 10, Batch = 4;
+        using Device device = Device.Cpu(2);
+        using Arena arena = new(device, "test", 4096);
+        Buffer<byte> images = arena.Take<byte>(Count * 3);
+        for (int i = 0; i < images.Length; i++)
+            images.Span[i] = (byte)(i / 3 * 10 + i % 3);
+        Buffer<ulong> step = arena.Take<ulong>(1);
+        Tensor x = arena.Take(new Shape(Batch, 3));
+        List<int> order = [];
+        for (ulong s = 0; s < 5; s++)
+        {
+            step.Span[0] = s;
+            Minibatch.Gather(device, x, images, step, 99, 2, 1);
+            for (int row = 0; row < Batch; row++)
+            {
+                int image = ((int)x.Span[row * 3] - 1) / 20;
+                Assert.Equal([image * 20 + 1f, image * 20 + 3f, image * 20 + 5f], x.Rows(row, 1).Span.ToArray());
+                order.Add(image);
+            }
+        }
+        Assert.Equal(Enumerable.Range(0, Count), order[..10].Order());
+        Assert.Equal(Enumerable.Range(0, Count), order[10..].Order());
+        Assert.NotEqual(order[..10], order[10..]);
+    }
+
+    [Fact]
+    public void Slices_are_exact_and_go_over_the_end()
+    {
+        using Device device = Device.Cpu(1);
+        using Arena arena = new(device, "test", 4096);
+        Buffer<byte> images = arena.Take<byte>(6);
+        ((byte[])[0, 255, 1, 254, 2, 253]).CopyTo(images.Span);
+        Tensor x = arena.Take(new Shape(4, 1, 2, 1));
+        Minibatch.Slice(device, x, images, 2, 0.5f, -1);
+        Assert.Equal([0, 125.5f, -1, 126.5f, -0.5f, 126, 0, 125.5f], x.Span.ToArray());
+    }
+
+    [Theory, InlineData(7), InlineData(0)]
+    public void A_data_set_that_is_no_whole_number_of_rows_is_refused(int bytes)
+    {
+        using Device device = Device.Cpu(1);
+        using Arena arena = new(device, "test", 4096);
+        Tensor x = arena.Take(new Shape(4, 2));
+        Buffer<byte> images = arena.Take<byte>(bytes);
+        Buffer<ulong> step = arena.Take<ulong>(1);
+        foreach (ShapeException e in (ShapeException[])[
+            Assert.Throws<ShapeException>(() => Minibatch.Gather(device, x, images, step, 1, 1, 0)),
+            Assert.Throws<ShapeException>(() => Minibatch.Slice(device, x, images, 0, 1, 0))])
+        {
+            Assert.Contains($"{bytes} bytes", e.Message, StringComparison.Ordinal);
+            Assert.Contains("[4, 2]", e.Message, StringComparison.Ordinal);
+        }
+    }
+}
