@@ -173,7 +173,7 @@ public sealed class SafeTensors
             file.ReadHeader(bytes.AsMemory(8, (int)header), bytes.AsMemory(8 + (int)header));
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or OverflowException or KeyNotFoundException
-            or ArgumentException)
+            or ArgumentException or IndexOutOfRangeException)
         {
             throw new InputException($"{path}: found a damaged safetensors header: {e.Message.ReplaceLineEndings(" ")}", e);
         }
@@ -183,6 +183,7 @@ public sealed class SafeTensors
     private void ReadHeader(ReadOnlyMemory<byte> header, ReadOnlyMemory<byte> data)
     {
         using JsonDocument document = JsonDocument.Parse(header);
+        List<(long Start, long End, string Name)> places = [];
         foreach (JsonProperty entry in document.RootElement.EnumerateObject())
         {
             if (entry.Name == "__metadata__")
@@ -198,13 +199,32 @@ public sealed class SafeTensors
             long length = extents.Aggregate((long)ElementSize(type), (a, b) => b < 0 ? throw new FormatException("a negative extent") : checked(a * b));
             if (start < 0 || end < start || end > data.Length)
                 throw new InputException($"{Path}: tensor '{entry.Name}': found bytes {start} to {end}, the file has {data.Length}; it is cut short");
+            if (offsets.GetArrayLength() != 2)
+                throw new FormatException($"the place of '{entry.Name}' is no pair of offsets");
             if (end - start != length)
             {
                 throw new InputException($"{Path}: tensor '{entry.Name}': found {end - start} bytes, expected {length} for {type} "
                     + $"[{string.Join(", ", extents)}]");
             }
             _tensors.Add(entry.Name, new(type, extents, data[(int)start..(int)end]));
+            places.Add((start, end, entry.Name));
         }
+        RequireNoOverlapsOrGaps(places, data.Length);
+    }
+
+    /// <summary>The format's own rule: every byte of the data belongs to one tensor.</summary>
+    private void RequireNoOverlapsOrGaps(List<(long Start, long End, string Name)> places, long length)
+    {
+        places.Sort();
+        long at = 0;
+        foreach ((long start, long end, string name) in places)
+        {
+            if (start != at)
+                throw new InputException($"{Path}: tensor '{name}': found it at byte {start}, expected byte {at}, where the one before ends");
+            at = end;
+        }
+        if (at != length)
+            throw new InputException($"{Path}: found {length} bytes of tensors, the header lists {at}");
     }
 
     private static int ElementSize(string type) => type switch

@@ -40,6 +40,9 @@ public abstract class Model(string kind) : IDisposable
     /// <summary>Steps done.</summary>
     public ulong Steps => StepCounter.Span[0];
 
+    /// <summary>Bytes that the plan took.</summary>
+    public MemorySummary Memory => Planned.Memory;
+
     private Planner Planned => _planner ?? throw new InvalidOperationException($"{Kind}: call Plan before anything else");
 
     /// <summary>The layer table and the memory of a batch, without allocating the tensors.</summary>
