@@ -18,7 +18,7 @@ public static class ParityRun
         {
             "cae" or "vae" or "vae_logvar" => new CodeModelRun(device, golden).Report(),
             GoldenFile.Operations => OpsRun.Run(device, golden),
-            _ => throw golden.Wrong($"found model '{golden.Model}', expected one of {string.Join(", ", Supported)}"),
+            _ => throw golden.Wrong($"model '{golden.Model}' is not supported, expected one of {string.Join(", ", Supported)}"),
         };
     }
 

@@ -78,19 +78,14 @@ public sealed class ModelTests : IDisposable
             model.Plan(device, Batch, Seed);
             for (int i = 0; i < 5; i++)
                 model.Step(data);
-            var file = new SafeTensors();
-            foreach (NamedTensor tensor in model.State())
-                file.Add(tensor);
-            file.Write(path);
+            Checkpoint.Save(model, path, ("note", "five steps"));
         }
         using (Device device = Device.Cpu(2))
         {
             using ImageData data = Images(device);
             using CodeModel model = Models[name](Small);
             model.Plan(device, Batch, Seed);
-            SafeTensors file = SafeTensors.Read(path);
-            foreach (NamedTensor tensor in model.State())
-                file.CopyTo(tensor);
+            Assert.Equal("five steps", Checkpoint.Load(model, path)["note"]);
             for (int i = 0; i < 5; i++)
                 model.Step(data);
             Assert.Equal(Train(name, 1, 10), Bits(model));

@@ -120,7 +120,7 @@ public sealed class ParityTests
     }
 
     [Theory]
-    [InlineData("model", "gan", "found model 'gan', expected one of cae, vae")]
+    [InlineData("model", "gan", "model 'gan' is not supported, expected one of cae, vae, vae_sum, vae_bce, ops")]
     [InlineData("config", "{\"img\":20,\"latent\":6,\"c1\":5}", "'c2'")]
     [InlineData("config", "{\"img\":22,\"latent\":6,\"c1\":5,\"c2\":7}", "multiple of 4")]
     [InlineData("config", "{\"img\":2000000000,\"latent\":6,\"c1\":5,\"c2\":7}", "elements")]
