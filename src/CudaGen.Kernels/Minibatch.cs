@@ -1,6 +1,7 @@
 using CudaGen.Kernels.Cpu;
 using CudaGen.Runtime;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace CudaGen.Kernels;
 
@@ -86,9 +87,24 @@ public static unsafe class Minibatch
                 int index = shuffled ? Index(first + (ulong)row, count, seed) : (int)((first + (ulong)row) % (ulong)count);
                 byte* from = images + (nint)index * rowLength;
                 float* to = x + (nint)row * rowLength;
-                for (int i = 0; i < rowLength; i++)
+                int i = 0;
+                for (; i <= rowLength - Vector128<byte>.Count; i += Vector128<byte>.Count)
+                {
+                    (Vector128<ushort> low, Vector128<ushort> high) = Vector128.Widen(Vector128.Load(from + i));
+                    Convert(to + i, low);
+                    Convert(to + i + 8, high);
+                }
+                for (; i < rowLength; i++)
                     to[i] = scale * from[i] + offset;
             }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private void Convert(float* to, Vector128<ushort> eight)
+        {
+            (Vector128<uint> low, Vector128<uint> high) = Vector128.Widen(eight);
+            (Vector128.ConvertToSingle(low.AsInt32()) * scale + Vector128.Create(offset)).Store(to);
+            (Vector128.ConvertToSingle(high.AsInt32()) * scale + Vector128.Create(offset)).Store(to + 4);
         }
     }
 }

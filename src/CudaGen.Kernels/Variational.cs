@@ -1,6 +1,8 @@
+using CudaGen.Kernels.Cpu;
 using CudaGen.Runtime;
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace CudaGen.Kernels;
 
@@ -34,7 +36,7 @@ public static unsafe class Variational
     public static void SampleForward(Device device, Tensor z, Tensor heads, Tensor eps, PosteriorHead head)
     {
         (int rows, int latent) = Check(device, heads, z, eps);
-        ReferenceSampleForward<float>(z.Span, heads.Span, eps.Span, rows, latent, head);
+        Run(device, new(Pass.Sample, (float*)z.Address, (float*)heads.Address, (float*)eps.Address, null, rows, latent, head, 0, 0, null));
     }
 
     /// <summary>dheads = the gradient that dz gives the two heads; overwritten.</summary>
@@ -43,7 +45,8 @@ public static unsafe class Variational
     {
         (int rows, int latent) = Check(device, heads, dz, eps);
         Shape.RequireEqual(dheads, heads);
-        ReferenceSampleBackward<float>(dheads.Span, dz.Span, heads.Span, eps.Span, rows, latent, head);
+        Run(device, new(Pass.SampleGradient, (float*)dheads.Address, (float*)heads.Address, (float*)eps.Address, (float*)dz.Address, rows, latent,
+            head, 0, 0, null));
     }
 
     /// <summary>
@@ -66,7 +69,69 @@ public static unsafe class Variational
             Shape.RequireEqual(d, heads);
         (int rows, int latent) = (heads.Shape.Rows, heads.Shape.RowLength / 2);
         Shape.Require(heads, new Shape(rows, 2 * latent));
-        loss.Span[0] = (float)ReferenceDivergence<float>(dheads is null ? default : dheads.Value.Span, heads.Span, rows, latent, head, scale, epsilon);
+        RowsJob job = new(Pass.Divergence, dheads is null ? null : (float*)dheads.Value.Address, (float*)heads.Address, null, null, rows, latent,
+            head, scale, epsilon, (double*)device.Scratch(2 * RowsJob.ChunksOf(rows)));
+        Run(device, job);
+        loss.Span[0] = (float)job.Sum();
+    }
+
+    private enum Pass
+    {
+        Sample,
+        SampleGradient,
+        Divergence,
+    }
+
+    private static void Run(Device device, RowsJob job)
+    {
+        if (device.IsReference)
+        {
+            for (int i = 0; i < job.Chunks; i++)
+                job.Run<Simd128, Vector128<float>>(i);
+        }
+        else
+            Dispatch.Run(device, job.Chunks, ref job);
+    }
+
+    // The tensors are small and the exponential is most of the work, so the CPU path is the reference on blocks of rows.
+    private readonly struct RowsJob(Pass pass, float* output, float* heads, float* eps, float* dz, int rows, int latent, PosteriorHead head,
+        float scale, float epsilon, double* sums) : IChunk
+    {
+        private const int RowsPerChunk = 16;
+
+        public static int ChunksOf(int rows) => (rows + RowsPerChunk - 1) / RowsPerChunk;
+
+        public int Chunks => ChunksOf(rows);
+
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            int first = chunk * RowsPerChunk, count = Math.Min(RowsPerChunk, rows - first), n = count * latent;
+            var h = new ReadOnlySpan<float>(heads + (nint)2 * first * latent, 2 * n);
+            if (pass == Pass.Divergence)
+            {
+                Span<float> dheads = output == null ? default : new(output + (nint)2 * first * latent, 2 * n);
+                sums[chunk] = ReferenceDivergence<float>(dheads, h, count, latent, head, scale, epsilon);
+                return;
+            }
+            var noise = new ReadOnlySpan<float>(eps + (nint)first * latent, n);
+            if (pass == Pass.Sample)
+                ReferenceSampleForward<float>(new(output + (nint)first * latent, n), h, noise, count, latent, head);
+            else
+            {
+                ReferenceSampleBackward<float>(new(output + (nint)2 * first * latent, 2 * n), new(dz + (nint)first * latent, n), h, noise, count,
+                    latent, head);
+            }
+        }
+
+        public double Sum()
+        {
+            double sum = 0;
+            for (int i = 0; i < Chunks; i++)
+                sum += sums[i];
+            return sum;
+        }
     }
 
     /// <summary>mean (N, L) = the first half of heads (N, 2L).</summary>

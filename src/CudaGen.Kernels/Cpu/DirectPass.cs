@@ -333,9 +333,9 @@ internal sealed unsafe class DirectPass : IDisposable
                     rows[r] = rows[0];
                 for (int panel = 0; panel < pass._panels.Count; panel++)
                 {
-                    int column = pass._panels.Column(panel);
-                    epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, pass._panels.Width(panel), pass._panels.Valid(panel), rows, 1,
-                        packed + (nint)pass._depth * column, c->Segments, c->SegmentCount);
+                    int column = pass._panels.Column(panel), width = pass._panels.Width(panel);
+                    epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, width, pass._panels.Valid(panel), rows, 1,
+                        packed + (nint)pass._depth * column, width, c->Segments, c->SegmentCount);
                 }
             }
         }

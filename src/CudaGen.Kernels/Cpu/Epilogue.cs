@@ -14,7 +14,7 @@ internal readonly unsafe struct Epilogue(float* bias, Activation activation, boo
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Tile<TSimd, TVec>(float* tile, int rowCount, float** outputs, int column, int width, int valid, float** rows,
-        nint aStride, float* b, Segment* segments, int segmentCount)
+        nint aStride, float* b, nint bStride, Segment* segments, int segmentCount)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
     {
@@ -23,21 +23,21 @@ internal readonly unsafe struct Epilogue(float* bias, Activation activation, boo
             if (activation.Kind == ActivationKind.Linear)
             {
                 Product.Tile<TSimd, TVec, Product.ToOutput<Linear>>(width / TSimd.Width, new(outputs, column, bias, 0), rows, aStride,
-                    b, width, segments, segmentCount);
+                    b, bStride, segments, segmentCount);
             }
             else if (activation.Kind == ActivationKind.Relu)
             {
                 Product.Tile<TSimd, TVec, Product.ToOutput<Relu>>(width / TSimd.Width, new(outputs, column, bias, 0), rows, aStride,
-                    b, width, segments, segmentCount);
+                    b, bStride, segments, segmentCount);
             }
             else
             {
                 Product.Tile<TSimd, TVec, Product.ToOutput<LeakyRelu>>(width / TSimd.Width, new(outputs, column, bias, activation.Slope),
-                    rows, aStride, b, width, segments, segmentCount);
+                    rows, aStride, b, bStride, segments, segmentCount);
             }
             return;
         }
-        Product.Tile<TSimd, TVec, Product.ToBuffer>(width / TSimd.Width, new(tile, width, false), rows, aStride, b, width, segments,
+        Product.Tile<TSimd, TVec, Product.ToBuffer>(width / TSimd.Width, new(tile, width, false), rows, aStride, b, bStride, segments,
             segmentCount);
         Store<TSimd, TVec>(tile, width, rowCount, outputs, column, valid);
     }

@@ -12,6 +12,8 @@ internal static unsafe class Gemm
     // Rows of B that one pass takes, so that a panel (KBlock x 48 floats) stays in the second-level cache.
     private const int KBlock = 1024;
 
+    private const int MaxRowsInPlace = 256;
+
     /// <summary>Floats of scratch memory for a product with this K and N.</summary>
     public static int Scratch(int k, int n) => checked(k * Panels.Padded(n));
 
@@ -24,17 +26,24 @@ internal static unsafe class Gemm
     {
         if (m == 0 || n == 0)
             return;
-        float* packed = device.Scratch(Scratch(k, n));
         Panels panels = new(n);
-        int packChunks = (k + PackJob.KChunk - 1) / PackJob.KChunk;
-        PackJob pack = new(packed, b, ldb, transB, k, panels, packChunks);
-        Dispatch.Run(device, packChunks * panels.Count, ref pack);
+        // A copy pays when many rows read it, or when the rows of B lie a page apart and would fight for the same sets of
+        // the cache.
+        bool copy = transB || m > MaxRowsInPlace || ldb % 512 == 0;
+        if (copy)
+        {
+            float* packed = device.Scratch(Scratch(k, n));
+            int packChunks = (k + PackJob.KChunk - 1) / PackJob.KChunk;
+            PackJob pack = new(packed, b, ldb, transB, k, panels, packChunks);
+            Dispatch.Run(device, packChunks * panels.Count, ref pack);
+            b = packed;
+        }
 
         int tiles = (m + Product.Rows - 1) / Product.Rows;
         // About 64 tasks, at least a tile each.
         int tilesPerTask = Math.Clamp(tiles * panels.Count / 64, 1, 16);
         int rowTasks = (tiles + tilesPerTask - 1) / tilesPerTask;
-        GemmJob job = new(m, k, a, lda, transA, packed, panels, c, ldc, new Epilogue(bias, activation, add),
+        GemmJob job = new(m, k, a, lda, transA, b, copy ? 0 : ldb, panels, c, ldc, new Epilogue(bias, activation, add),
             tilesPerTask, rowTasks);
         Dispatch.Run(device, rowTasks * panels.Count, ref job);
     }
@@ -53,7 +62,21 @@ internal static unsafe class Gemm
             float* target = packed + (nint)k * column;
             if (transB)
             {
-                for (int j = 0; j < width; j++)
+                // Four rows of B at a time: four loads in straight lines, four neighbouring stores.
+                int j = 0;
+                for (; j <= valid - 4; j += 4)
+                {
+                    float* s0 = b + (nint)(column + j) * ldb, s1 = s0 + ldb, s2 = s1 + ldb, s3 = s2 + ldb;
+                    float* to = target + (nint)k0 * width + j;
+                    for (int i = k0; i < k1; i++, to += width)
+                    {
+                        to[0] = s0[i];
+                        to[1] = s1[i];
+                        to[2] = s2[i];
+                        to[3] = s3[i];
+                    }
+                }
+                for (; j < width; j++)
                 {
                     float* source = b + (nint)(column + j) * ldb;
                     for (int i = k0; i < k1; i++)
@@ -64,18 +87,18 @@ internal static unsafe class Gemm
             for (int i = k0; i < k1; i++)
             {
                 float* source = b + (nint)i * ldb + column;
-                float* to = target + (nint)i * width;
+                float* line = target + (nint)i * width;
                 for (int j = 0; j < width; j += TSimd.Width)
                 {
                     int left = valid - j;
-                    TSimd.Store(to + j, left >= TSimd.Width ? TSimd.Load(source + j)
+                    TSimd.Store(line + j, left >= TSimd.Width ? TSimd.Load(source + j)
                         : ElementWise.LoadPartial<TSimd, TVec>(source + j, left));
                 }
             }
         }
     }
 
-    private readonly struct GemmJob(int m, int k, float* a, int lda, bool transA, float* packed, Panels panels, float* c, int ldc,
+    private readonly struct GemmJob(int m, int k, float* a, int lda, bool transA, float* matrix, int ldb, Panels panels, float* c, int ldc,
         Epilogue epilogue, int tilesPerTask, int rowTasks) : IChunk
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -85,7 +108,9 @@ internal static unsafe class Gemm
         {
             int panel = chunk / rowTasks, firstTile = chunk % rowTasks * tilesPerTask;
             int column = panels.Column(panel), width = panels.Width(panel), valid = panels.Valid(panel);
-            float* b = packed + (nint)k * column;
+            // In panels of their own, or where it is: then vectors may read beyond N, into what is not stored.
+            int bStride = ldb == 0 ? width : ldb;
+            float* b = ldb == 0 ? matrix + (nint)k * column : matrix + column;
             float** rows = stackalloc float*[Product.Rows];
             float** outputs = stackalloc float*[Product.Rows];
             float* room = stackalloc float[Product.TileRoom];
@@ -106,13 +131,13 @@ internal static unsafe class Gemm
                 if (k <= KBlock)
                 {
                     segment = new(0, 0, k);
-                    epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, width, valid, rows, aStride, b, &segment, k > 0 ? 1 : 0);
+                    epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, width, valid, rows, aStride, b, bStride, &segment, k > 0 ? 1 : 0);
                     continue;
                 }
                 for (int k0 = 0; k0 < k; k0 += KBlock)
                 {
                     segment = new((int)(k0 * aStride), k0, Math.Min(KBlock, k - k0));
-                    Product.Tile<TSimd, TVec, Product.ToBuffer>(width / TSimd.Width, new(tile, width, k0 > 0), rows, aStride, b, width,
+                    Product.Tile<TSimd, TVec, Product.ToBuffer>(width / TSimd.Width, new(tile, width, k0 > 0), rows, aStride, b, bStride,
                         &segment, 1);
                 }
                 epilogue.Store<TSimd, TVec>(tile, width, count, outputs, column, valid);
