@@ -13,8 +13,9 @@ public sealed class CodeEvaluation
     private const int GridRows = 10, GridColumns = 10;
     private const uint SampleStream = 0x5A3B;
 
-    // Below this share of what the mean image gives, a code says something about its image.
-    private const double CollapseShare = 0.95;
+    // A posterior has collapsed when the code carries less than half a nat, a digit being worth 2.3, and the decoder does
+    // no better with it than the mean image.
+    private const double CollapseNats = 0.5, CollapseShare = 0.95;
 
     // A dimension whose divergence is below this many nats is not used (Burda et al. 2016 count by variance; the two
     // agree but for a few).
@@ -166,10 +167,11 @@ public sealed class CodeEvaluation
         }
         double nats = _divergence.Sum();
         int active = _divergence.Count(x => x > ActiveNats);
-        if (_error > CollapseShare * _meanImageError)
+        if (nats < CollapseNats && _error > CollapseShare * _meanImageError)
         {
-            Console.WriteLine($"result    posterior collapse: the decoder ignores the code; {against}. KL {nats:F4} nats, "
-                + $"{active} of {_divergence.Length} dimensions in use; docs/models.md proves that this loss must end here");
+            Console.WriteLine($"result    posterior collapse: the code says nothing about the image. KL {nats:F4} nats, "
+                + $"{active} of {_divergence.Length} dimensions in use; {against}");
+            Console.WriteLine("          docs/models.md proves that the loss of the seed recipe ends here; --recipe canonical does not");
         }
         else
             Console.WriteLine($"result    {against}; KL {nats:F1} nats, {active} of {_divergence.Length} dimensions in use");

@@ -110,7 +110,7 @@ public static class CodeTraining
         PrintRecipe(program, config.Recipe);
         if (options.DryRun)
         {
-            PrintPlan(model, device, config.Batch);
+            PrintPlan(model, device, config.Batch, data);
             return 0;
         }
         if (resumed is not null)
@@ -131,7 +131,7 @@ public static class CodeTraining
             Console.WriteLine($"          - {line}");
     }
 
-    private static void PrintPlan(CodeModel model, Device device, int batch)
+    private static void PrintPlan(CodeModel model, Device device, int batch, DataSource data)
     {
         (IReadOnlyList<LayerSummary> layers, MemorySummary memory) = model.Describe(device, batch);
         Console.WriteLine();
@@ -140,8 +140,11 @@ public static class CodeTraining
             Console.WriteLine($"{layer.Name,-10} {layer.What,-38} {layer.Output,-20} {layer.Parameters,10}");
         Console.WriteLine($"{"total",-70} {layers.Sum(l => l.Parameters),10}");
         Console.WriteLine();
-        Console.WriteLine($"memory at batch {batch}: {Size(memory.Total)}: parameters {Size(memory.Parameters)}, gradients {Size(memory.Gradients)}, "
-            + $"Adam's moments {Size(memory.Moments)}, activations {Size(memory.Activations)}, scratch {Size(memory.Scratch)}");
+        long images = data.Train.Pixels.Length + (long)data.Test.Pixels.Length;
+        Console.WriteLine($"memory at batch {batch}: {Size(memory.Total + images)}");
+        foreach ((string what, long bytes) in new[] { ("parameters", memory.Parameters), ("gradients", memory.Gradients),
+            ("Adam's moments", memory.Moments), ("activations", memory.Activations), ("scratch", memory.Scratch), ("data set", images) })
+            Console.WriteLine($"  {what,-16} {Size(bytes),12}");
     }
 
     private static string Size(long bytes) => bytes < 1 << 20 ? $"{bytes / 1024.0:F1} KiB" : $"{bytes / 1048576.0:F1} MiB";
@@ -249,15 +252,16 @@ public static class CodeTraining
 
         private void EndEpoch(long step, ProgressDisplay display)
         {
+            display.Pause(step);
             Metric[] test = _evaluation.Run();
             Log(step, test);
-            display.EndEpoch(step, [.. Recent(step), .. test]);
             _evaluation.Samples().SavePng(run.PathOf($"samples-{Epoch(step):D4}.png"));
             if (config.Latent == 2)
                 _evaluation.Scatter().SavePng(run.PathOf($"latent-{Epoch(step):D4}.png"));
             DrawLosses();
             _evaluation.SaveGenerator(run.PathOf("generator.safetensors"));
             Save();
+            display.EndEpoch(step, [.. Recent(step), .. test]);
         }
 
         private void DrawLosses()

@@ -36,7 +36,7 @@ public sealed class ProgressDisplay : IDisposable
     private int _imagesPerStep;
     private long _shownAt, _measuredAt, _epochAt;
     private double _rate; // steps per second, smoothed
-    private bool _lineOpen;
+    private bool _lineOpen, _paused;
 
     /// <param name="output">Where to.</param>
     /// <param name="style">Plain or live.</param>
@@ -108,10 +108,21 @@ public sealed class ProgressDisplay : IDisposable
         _output.Flush();
     }
 
+    /// <summary>Stops the clock of the speed until <see cref="EndEpoch"/>: what follows is not training.</summary>
+    public void Pause(long step)
+    {
+        Measure(step);
+        _paused = true;
+    }
+
     /// <summary>Leaves a line about the epoch that ended with <paramref name="step"/>.</summary>
     public void EndEpoch(long step, params ReadOnlySpan<Metric> values)
     {
-        Measure(step);
+        if (_paused)
+            _measuredAt = _time.GetTimestamp();
+        else
+            Measure(step);
+        _paused = false;
         string took = Duration(_time.GetElapsedTime(_epochAt));
         _epochAt = _measuredAt;
         WriteLine($"{Head(Locate(step).Epoch)}{Values(values)}{Speed()}  took {took}");

@@ -9,7 +9,7 @@ return CodeTraining.Run(new CodeProgram("vae", "trains a convolutional variation
     (recipe, sizes) => new ConvVae(recipe == Recipe.Seed ? ConvVaeOptions.Seed(sizes) : ConvVaeOptions.Canonical(sizes)),
     [
         "reconstruction: seed squared error averaged over pixels, canonical cross-entropy summed over them",
-        "second head: seed sigma, with ln(sigma^2 + 1e-8), canonical ln sigma^2 in [-10, 10] (Kingma and Welling 2014)",
+        "second head: seed sigma and ln(sigma^2 + 1e-8), canonical ln sigma^2 (Kingma and Welling 2014)",
         "learning rate of Adam: seed 1e-4, canonical 1e-3; epsilon: seed as TensorFlow, canonical as the paper",
         "so seed's posterior collapses, and canonical's does not",
     ]), args);
