@@ -10,7 +10,9 @@ namespace CudaGen.Kernels;
 /// never waits for the host; the gradient is overwritten.
 /// <code>
 /// mean squared error    L = scale * sum (x - t)^2                             dx = 2 scale (x - t)
+/// absolute error        L = scale * sum |x - t|                               dx = scale sign(x - t)
 /// BCE with logits       L = scale * sum max(x, 0) - x t + ln(1 + e^-|x|)      dx = scale (sigmoid(x) - t)
+/// softmax               L = scale * sum over rows of ln(sum e^x) - x[target]  dx = scale (softmax(x) - one-hot)
 /// </code>
 /// The scale carries the reduction: 1 / elements for a mean over everything, 1 / N for a sum over pixels and a mean over
 /// the batch.
@@ -53,6 +55,31 @@ public static unsafe class Losses
             loss.Span[0] = (float)(scale * Maps.Sum(device, x.Length, new CrossEntropy(Pointer(dx), (float*)x.Address, null, target, scale)));
     }
 
+    /// <summary>Absolute error. <paramref name="loss"/> is one element; <paramref name="dx"/> has the shape of x or is null.</summary>
+    /// <exception cref="ShapeException">x, t and dx differ.</exception>
+    public static void MeanAbsoluteError(Device device, Tensor loss, Tensor? dx, Tensor x, Tensor t, float scale)
+    {
+        Check(device, loss, dx, x, t);
+        if (device.IsReference)
+            loss.Span[0] = (float)ReferenceAbsoluteError<float>(dx is null ? default : dx.Value.Span, x.Span, t.Span, scale);
+        else
+            loss.Span[0] = (float)(scale * Maps.Sum(device, x.Length, new AbsoluteError(Pointer(dx), (float*)x.Address, (float*)t.Address, scale)));
+    }
+
+    /// <summary>
+    /// Cross-entropy between softmax(x), x (N, classes), and one class for all rows: real or fake.
+    /// <paramref name="loss"/> is one element; <paramref name="dx"/> has the shape of x or is null.
+    /// </summary>
+    /// <exception cref="ShapeException">x and dx differ.</exception>
+    public static void SoftmaxCrossEntropy(Device device, Tensor loss, Tensor? dx, Tensor x, int target, float scale)
+    {
+        Check(device, loss, dx, x, x);
+        if ((uint)target >= (uint)x.Shape.RowLength)
+            throw new ArgumentOutOfRangeException(nameof(target), $"class {target} of logits {x.Shape}");
+        // Two classes and a batch: nothing to gain from vectors or threads.
+        loss.Span[0] = (float)ReferenceSoftmax<float>(dx is null ? default : dx.Value.Span, x.Span, x.Shape.RowLength, target, scale);
+    }
+
     private const float T0 = 0;
 
     private static float* Pointer(Tensor? t) => t is null ? null : (float*)t.Value.Address;
@@ -77,6 +104,42 @@ public static unsafe class Losses
             sum += double.CreateChecked(d * d);
             if (!dx.IsEmpty)
                 dx[i] = two * s * d;
+        }
+        return scale * sum;
+    }
+
+    internal static double ReferenceAbsoluteError<T>(Span<T> dx, ReadOnlySpan<T> x, ReadOnlySpan<T> t, float scale)
+        where T : IFloatingPointIeee754<T>
+    {
+        T s = T.CreateChecked(scale);
+        double sum = 0;
+        for (int i = 0; i < x.Length; i++)
+        {
+            T d = x[i] - t[i];
+            sum += double.CreateChecked(T.Abs(d));
+            if (!dx.IsEmpty)
+                dx[i] = d > T.Zero ? s : d < T.Zero ? -s : T.Zero;
+        }
+        return scale * sum;
+    }
+
+    internal static double ReferenceSoftmax<T>(Span<T> dx, ReadOnlySpan<T> x, int classes, int target, float scale)
+        where T : IFloatingPointIeee754<T>
+    {
+        double sum = 0;
+        for (int first = 0; first < x.Length; first += classes)
+        {
+            T largest = x[first], total = T.Zero;
+            for (int k = 0; k < classes; k++)
+                largest = T.Max(largest, x[first + k]);
+            for (int k = 0; k < classes; k++)
+                total += T.Exp(x[first + k] - largest);
+            sum += double.CreateChecked(largest - x[first + target] + T.Log(total));
+            for (int k = 0; k < (dx.IsEmpty ? 0 : classes); k++)
+            {
+                T probability = T.Exp(x[first + k] - largest) / total;
+                dx[first + k] = T.CreateChecked(scale) * (k == target ? probability - T.One : probability);
+            }
         }
         return scale * sum;
     }
@@ -109,6 +172,23 @@ public static unsafe class Losses
             if (dx != null)
                 lanes.Store<TSimd, TVec>(dx + i, TSimd.Mul(d, TSimd.Set(2 * scale)));
             return TSimd.Mul(d, d);
+        }
+    }
+
+    private readonly struct AbsoluteError(float* dx, float* x, float* t, float scale) : IMap
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVec At<TSimd, TVec>(int i, Lanes lanes)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            TVec zero = TSimd.Set(0), d = TSimd.Sub(lanes.Load<TSimd, TVec>(x + i), lanes.Load<TSimd, TVec>(t + i));
+            if (dx != null)
+            {
+                TVec negative = TSimd.And(TSimd.Greater(zero, d), TSimd.Set(-scale));
+                lanes.Store<TSimd, TVec>(dx + i, TSimd.Select(TSimd.Greater(d, zero), TSimd.Set(scale), negative));
+            }
+            return VectorMath.Abs<TSimd, TVec>(d);
         }
     }
 

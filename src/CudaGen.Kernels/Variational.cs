@@ -148,6 +148,7 @@ public static unsafe class Variational
     {
         ArgumentNullException.ThrowIfNull(device);
         int latent = heads.Shape.RowLength / 2;
+        Shape.Require(heads, new Shape(heads.Shape.Rows, 2 * latent));
         double[] sums = new double[latent];
         Span<float> one = stackalloc float[2];
         for (int n = 0; n < heads.Shape.Rows; n++)
@@ -165,7 +166,8 @@ public static unsafe class Variational
     {
         ArgumentNullException.ThrowIfNull(device);
         Shape.RequireEqual(z, eps);
-        Shape.Require(heads, new Shape(z.Shape.Rows, 2 * z.Shape.RowLength));
+        if (heads.Shape != new Shape(z.Shape.Rows, 2 * z.Shape.RowLength))
+            throw new ShapeException($"the two heads {heads.Shape} do not fit (N, 2L) for {z.Shape}");
         return (z.Shape.Rows, z.Shape.RowLength);
     }
 

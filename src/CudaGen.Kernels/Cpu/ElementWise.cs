@@ -82,7 +82,7 @@ internal static unsafe class ElementWise
     /// How the channels of a flat (rows, C) array repeat: with C = 3 and vectors of 16, the pattern of channels repeats
     /// every 48 floats, which are 3 whole vectors. Loops over such periods need no remainder per row.
     /// </summary>
-    private readonly struct Period
+    public readonly struct Period
     {
         private readonly int _channels;
 

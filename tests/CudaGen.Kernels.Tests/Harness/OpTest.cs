@@ -201,7 +201,7 @@ internal sealed partial class OpTest(string name)
         }
         catch (ShapeException e)
         {
-            if (!e.Message.Contains(wrong.ToString(), StringComparison.Ordinal) || !OtherShape().IsMatch(e.Message.Replace(wrong.ToString(), "", StringComparison.Ordinal)))
+            if (!e.Message.Contains(wrong.ToString(), StringComparison.Ordinal) || ShapeText().Count(e.Message) < 2)
                 Assert.Fail($"{where}: the message does not hold both shapes: {e.Message}");
             foreach (Argument other in Arguments.Where(o => o.Name != a.Name))
             {
@@ -213,9 +213,9 @@ internal sealed partial class OpTest(string name)
         Assert.Fail($"{where}: not refused");
     }
 
-    // A second shape, or the number of elements that was expected.
-    [GeneratedRegex(@"\[[\d, ]*\]|asks for \d+|\(N, 2L\)")]
-    private static partial Regex OtherShape();
+    // A shape, or the number of elements that was expected.
+    [GeneratedRegex(@"\[[\d, ]*\]|asks for \d+")]
+    private static partial Regex ShapeText();
 }
 
 /// <summary>The tensors of a row on a device.</summary>

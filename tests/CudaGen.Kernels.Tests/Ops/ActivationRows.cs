@@ -16,6 +16,19 @@ internal static class ActivationRows
     {
         get
         {
+            foreach (Activation f in Kinds)
+            {
+                yield return new($"{f} of another tensor")
+                {
+                    Arguments = [In("x", new(5, 7), -4, 4), Out("y", new(5, 7))],
+                    Run = t => BiasActivation.Apply(t.Device, t["y"], t["x"], f),
+                    Oracle = a =>
+                    {
+                        a["x"].CopyTo(a["y"], 0);
+                        BiasActivation.ReferenceForward<double>(a["y"], default, 7, f);
+                    },
+                };
+            }
             int number = 0;
             foreach (Shape shape in Shapes)
             {

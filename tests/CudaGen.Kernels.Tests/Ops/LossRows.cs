@@ -18,11 +18,22 @@ internal static class LossRows
                 bool gradient = number++ % 4 != 2;
                 float scale = 0.7f / shape.Rows;
                 yield return SquaredError(shape, scale, gradient);
+                yield return AbsoluteError(shape, scale, gradient);
                 yield return CrossEntropy(shape, scale, gradient);
                 yield return CrossEntropy(shape, scale, gradient, 1);
                 yield return CrossEntropy(shape, scale, gradient, 0);
                 yield return Sum(shape);
             }
+            yield return Softmax(1, 1, 0, true);
+            yield return Softmax(7, 2, 1, true);
+            yield return Softmax(9, 2, 0, false);
+            yield return Softmax(500, 10, 7, true);
+            yield return new("sum of two losses")
+            {
+                Arguments = [In("a", Shape.Scalar), In("b", Shape.Scalar), Out("sum", Shape.Scalar)],
+                Run = t => Reduce.Add(t.Device, t["sum"], t["a"], t["b"]),
+                Oracle = a => a["sum"][0] = a["a"][0] + a["b"][0],
+            };
         }
     }
 
@@ -41,6 +52,27 @@ internal static class LossRows
         for (int i = 0; i < dx.Length; i++)
             dx[i] = scale * (a["x"][i] + a["t"][i]);
     }
+
+    private static OpTest AbsoluteError(Shape shape, float scale, bool gradient) => new($"absolute error, {shape}{(gradient ? "" : ", value only")}")
+    {
+        Arguments = [In("x", shape), In("t", shape), OutSum("loss", shape.Length), .. Gradient(shape, gradient)],
+        Run = t => Losses.MeanAbsoluteError(t.Device, t["loss"], t.Optional("dx"), t["x"], t["t"], scale),
+        Oracle = a => a["loss"][0] = Losses.ReferenceAbsoluteError<double>(a.Optional("dx"), a["x"], a["t"], scale),
+    };
+
+    private static OpTest Softmax(int n, int classes, int target, bool gradient) => new($"softmax, {n} x {classes}, class {target}{(gradient ? "" : ", value only")}")
+    {
+        Arguments = [In("x", new(n, classes), -6, 6), OutSum("loss", n), .. Gradient(new(n, classes), gradient)],
+        Run = t => Losses.SoftmaxCrossEntropy(t.Device, t["loss"], t.Optional("dx"), t["x"], target, 0.7f / n),
+        Oracle = a => a["loss"][0] = Losses.ReferenceSoftmax<double>(a.Optional("dx"), a["x"], classes, target, 0.7f / n),
+        // The logits of a row differ by at most 12; probability - 1 cancels.
+        Magnitude = a =>
+        {
+            a["loss"][0] = 0.7f * 12;
+            Array.Fill(a.Optional("dx"), 2 * 0.7f / n);
+        },
+        AnyShape = gradient ? [] : ["x"],
+    };
 
     private static OpTest CrossEntropy(Shape shape, float scale, bool gradient) => new($"cross entropy, {shape}{(gradient ? "" : ", value only")}")
     {
@@ -82,6 +114,9 @@ internal static class LossRows
     public static IEnumerable<GradientTest> Gradients =>
     [
         Loss("squared error", (d, x, t) => Losses.ReferenceSquaredError<double>(d, x, t, 0.3f)),
+        Loss("absolute error", (d, x, t) => Losses.ReferenceAbsoluteError<double>(d, x, t, 0.3f)),
+        Loss("softmax, class 1", (d, x, _) => Losses.ReferenceSoftmax<double>(d, x, 2, 1, 0.3f)),
+        Loss("softmax, class 0", (d, x, _) => Losses.ReferenceSoftmax<double>(d, x, 3, 0, 0.3f)),
         Loss("cross entropy", (d, x, t) => Losses.ReferenceCrossEntropy<double>(d, x, t, 0, 0.3f)),
         Loss("cross entropy to 1", (d, x, _) => Losses.ReferenceCrossEntropy<double>(d, x, default, 1, 0.3f)),
         Loss("cross entropy to 0", (d, x, _) => Losses.ReferenceCrossEntropy<double>(d, x, default, 0, 0.3f)),
@@ -89,10 +124,10 @@ internal static class LossRows
 
     private static GradientTest Loss(string name, Func<double[], double[], double[], double> loss)
     {
-        double[] target = Sample.Doubles("t", 23, 0, 1);
+        double[] target = Sample.Doubles("t", 24, 0, 1);
         return new(name)
         {
-            Inputs = [("x", Sample.Doubles("x", 23, -5, 5))],
+            Inputs = [("x", Sample.Doubles("x", 24, -5, 5))],
             Forward = v => [loss([], v[0], target)],
             Backward = (v, _, d) => loss(d[0], v[0], target),
             IsLoss = true,

@@ -20,6 +20,16 @@ internal static class VariationalRows
                 }
                 yield return Divergence(n, l, PosteriorHead.StandardDeviation, 1e-3f, gradient: true);
                 yield return Divergence(n, l, PosteriorHead.LogVariance, 0, gradient: false);
+                yield return new($"means of the heads, {n} x {l}")
+                {
+                    Arguments = [In("heads", new(n, 2 * l)), Out("mean", new(n, l), 0)],
+                    Run = t => Variational.Mean(t.Device, t["mean"], t["heads"]),
+                    Oracle = a =>
+                    {
+                        for (int i = 0; i < n * l; i++)
+                            a["mean"][i] = a["heads"][i / l * 2 * l + i % l];
+                    },
+                };
             }
         }
     }

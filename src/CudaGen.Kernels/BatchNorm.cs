@@ -1,0 +1,268 @@
+using CudaGen.Kernels.Cpu;
+using CudaGen.Runtime;
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace CudaGen.Kernels;
+
+/// <summary>
+/// Batch normalisation (Ioffe and Szegedy 2015) of x with C channels last and M = elements / C rows.
+/// <code>
+/// training    y = gamma (x - mean) r + beta,  r = 1 / sqrt(var + eps),  var = sum (x - mean)^2 / M
+///             running mean = (1 - m) running mean + m mean
+///             running var  = (1 - m) running var  + m sum (x - mean)^2 / (M - 1)
+/// inference   the same y with the running statistics
+/// backward    dbeta += sum dy      dgamma += sum dy (x - mean) r
+///             dx = gamma r (dy - mean(dy) - (x - mean) r^2 mean(dy (x - mean)))
+/// </code>
+/// The backward pass is that of training; it needs x and the mean and r that the forward pass saved. dx is overwritten
+/// and may be dy itself, dgamma and dbeta are accumulated. Without gamma they are 1 and 0.
+/// </summary>
+public static unsafe class BatchNorm
+{
+    /// <summary>
+    /// y from the statistics of this batch, which are kept in <paramref name="mean"/> and <paramref name="rstd"/> (C) for
+    /// the backward pass and mixed into the running ones (C). gamma and beta have shape (C) or are null.
+    /// </summary>
+    /// <exception cref="ShapeException">The tensors do not fit each other, or a channel has fewer than two elements.</exception>
+    public static void ForwardTraining(Device device, Tensor y, Tensor mean, Tensor rstd, Tensor runningMean, Tensor runningVariance,
+        Tensor x, Tensor? gamma, Tensor? beta, float epsilon, float momentum)
+    {
+        int channels = Check(device, y, x, gamma, beta);
+        Shape.RequireLength(mean, channels);
+        Shape.RequireLength(rstd, channels);
+        Shape.RequireLength(runningMean, channels);
+        Shape.RequireLength(runningVariance, channels);
+        if (x.Length < 2 * channels)
+            throw new ShapeException($"ForwardTraining: x is {x.Shape}; a variance asks for at least [2, {channels}]");
+        if (device.IsReference)
+        {
+            ReferenceStatistics<float>(mean.Span, rstd.Span, runningMean.Span, runningVariance.Span, x.Span, epsilon, momentum);
+            ReferenceNormalise<float>(y.Span, x.Span, mean.Span, rstd.Span, Span(gamma), Span(beta));
+            return;
+        }
+        ElementWise.Period period = new(channels);
+        int n = x.Length, rows = n / channels;
+        float* means = device.Scratch(ScratchFloats(x.Shape)), partial = Partial(device, x.Shape, period);
+        ChannelMaps.Sum(device, n, period, new ValueMap((float*)x.Address), partial);
+        for (int c = 0; c < channels; c++)
+            mean.Span[c] = (float)(ChannelMaps.Total(partial, n, period, channels, c, 0) / rows);
+        period.Repeat((float*)mean.Address, means);
+        ChannelMaps.Sum(device, n, period, new SquareMap((float*)x.Address, means), partial);
+        for (int c = 0; c < channels; c++)
+        {
+            double squares = ChannelMaps.Total(partial, n, period, channels, c, 0);
+            rstd.Span[c] = (float)(1 / Math.Sqrt(squares / rows + epsilon));
+            runningMean.Span[c] += momentum * (mean.Span[c] - runningMean.Span[c]);
+            runningVariance.Span[c] += momentum * ((float)(squares / (rows - 1)) - runningVariance.Span[c]);
+        }
+        Normalise(device, y, x, period, mean, rstd, gamma, beta);
+    }
+
+    /// <summary>y from the running statistics.</summary>
+    /// <exception cref="ShapeException">The tensors do not fit each other.</exception>
+    public static void ForwardInference(Device device, Tensor y, Tensor x, Tensor runningMean, Tensor runningVariance, Tensor? gamma, Tensor? beta,
+        float epsilon)
+    {
+        int channels = Check(device, y, x, gamma, beta);
+        Shape.RequireLength(runningMean, channels);
+        Shape.RequireLength(runningVariance, channels);
+        float* scratch = device.Scratch(ScratchFloats(x.Shape));
+        Tensor rstd = new((nint)(scratch + 4 * new ElementWise.Period(channels).Length), new Shape(channels));
+        for (int c = 0; c < channels; c++)
+            rstd.Span[c] = (float)(1 / Math.Sqrt((double)runningVariance.Span[c] + epsilon));
+        if (device.IsReference)
+            ReferenceNormalise<float>(y.Span, x.Span, runningMean.Span, rstd.Span, Span(gamma), Span(beta));
+        else
+            Normalise(device, y, x, new(channels), runningMean, rstd, gamma, beta);
+    }
+
+    /// <summary>dx, dgamma and dbeta of the training pass; dgamma and dbeta (C) may be null.</summary>
+    /// <exception cref="ShapeException">The tensors do not fit each other.</exception>
+    public static void Backward(Device device, Tensor dx, Tensor? dgamma, Tensor? dbeta, Tensor dy, Tensor x, Tensor mean, Tensor rstd, Tensor? gamma)
+    {
+        int channels = Check(device, dx, x, dgamma, dbeta);
+        Shape.RequireEqual(dy, x);
+        Shape.RequireLength(mean, channels);
+        Shape.RequireLength(rstd, channels);
+        if (gamma is { } g)
+            Shape.RequireLength(g, channels);
+        if (device.IsReference)
+        {
+            ReferenceBackward<float>(dx.Span, Span(dgamma), Span(dbeta), dy.Span, x.Span, mean.Span, rstd.Span, Span(gamma));
+            return;
+        }
+        ElementWise.Period period = new(channels);
+        (int n, int rows, int length) = (x.Length, x.Length / channels, period.Length);
+        float* means = device.Scratch(ScratchFloats(x.Shape)), partial = Partial(device, x.Shape, period);
+        float* factor = means + length, offset = factor + length, slope = offset + length;
+        period.Repeat((float*)mean.Address, means);
+        ChannelMaps.Sum(device, n, period, new GradientSums((float*)dy.Address, (float*)x.Address, means), partial);
+        for (int c = 0; c < channels; c++)
+        {
+            double sum = ChannelMaps.Total(partial, n, period, channels, c, 0), product = ChannelMaps.Total(partial, n, period, channels, c, 1);
+            double r = rstd.Span[c];
+            if (dbeta is { } db)
+                db.Span[c] += (float)sum;
+            if (dgamma is { } dg)
+                dg.Span[c] += (float)(product * r);
+            float k = (gamma is { } weights ? weights.Span[c] : 1) * rstd.Span[c];
+            for (int i = c; i < length; i += channels)
+                (factor[i], offset[i], slope[i]) = (k, (float)(sum / rows), (float)(product * r * r / rows));
+        }
+        ChannelMaps.Run(device, n, period, new GradientMap((float*)dx.Address, (float*)dy.Address, (float*)x.Address, means, factor, offset, slope));
+    }
+
+    /// <summary>Floats of scratch memory that the three passes need for this x.</summary>
+    public static int ScratchFloats(Shape x)
+    {
+        ElementWise.Period period = new(x.Channels);
+        return checked(5 * period.Length + ChannelMaps.SumScratch(x.Length, period));
+    }
+
+    // Behind the four repeated arrays and the r of an inference pass.
+    private static float* Partial(Device device, Shape x, ElementWise.Period period) => device.Scratch(ScratchFloats(x)) + 5 * period.Length;
+
+    private static Span<float> Span(Tensor? t) => t is null ? default : t.Value.Span;
+
+    private static int Check(Device device, Tensor y, Tensor x, Tensor? gamma, Tensor? beta)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        Shape.RequireEqual(y, x);
+        if (gamma is { } g)
+            Shape.RequireLength(g, x.Shape.Channels);
+        if (beta is { } b)
+            Shape.RequireLength(b, x.Shape.Channels);
+        return x.Shape.Channels;
+    }
+
+    private static void Normalise(Device device, Tensor y, Tensor x, ElementWise.Period period, Tensor mean, Tensor rstd, Tensor? gamma, Tensor? beta)
+    {
+        int channels = mean.Length, length = period.Length;
+        float* means = device.Scratch(ScratchFloats(x.Shape)), factor = means + length, offset = factor + length;
+        for (int i = 0; i < length; i++)
+        {
+            int c = i % channels;
+            means[i] = mean.Span[c];
+            factor[i] = (gamma is { } g ? g.Span[c] : 1) * rstd.Span[c];
+            offset[i] = beta is { } b ? b.Span[c] : 0;
+        }
+        ChannelMaps.Run(device, x.Length, period, new NormaliseMap((float*)y.Address, (float*)x.Address, means, factor, offset));
+    }
+
+    internal static void ReferenceStatistics<T>(Span<T> mean, Span<T> rstd, Span<T> runningMean, Span<T> runningVariance, ReadOnlySpan<T> x,
+        float epsilon, float momentum)
+        where T : IFloatingPointIeee754<T>
+    {
+        int channels = mean.Length;
+        T rows = T.CreateChecked(x.Length / channels), m = T.CreateChecked(momentum);
+        for (int c = 0; c < channels; c++)
+        {
+            double sum = 0, squares = 0;
+            for (int i = c; i < x.Length; i += channels)
+                sum += double.CreateChecked(x[i]);
+            mean[c] = T.CreateChecked(sum) / rows;
+            for (int i = c; i < x.Length; i += channels)
+                squares += double.CreateChecked((x[i] - mean[c]) * (x[i] - mean[c]));
+            rstd[c] = T.One / T.Sqrt(T.CreateChecked(squares) / rows + T.CreateChecked(epsilon));
+            runningMean[c] = (T.One - m) * runningMean[c] + m * mean[c];
+            runningVariance[c] = (T.One - m) * runningVariance[c] + m * T.CreateChecked(squares) / (rows - T.One);
+        }
+    }
+
+    internal static void ReferenceNormalise<T>(Span<T> y, ReadOnlySpan<T> x, ReadOnlySpan<T> mean, ReadOnlySpan<T> rstd, ReadOnlySpan<T> gamma,
+        ReadOnlySpan<T> beta)
+        where T : IFloatingPointIeee754<T>
+    {
+        for (int i = 0; i < x.Length; i++)
+        {
+            int c = i % mean.Length;
+            T g = gamma.IsEmpty ? T.One : gamma[c], b = beta.IsEmpty ? T.Zero : beta[c];
+            y[i] = g * (x[i] - mean[c]) * rstd[c] + b;
+        }
+    }
+
+    internal static void ReferenceBackward<T>(Span<T> dx, Span<T> dgamma, Span<T> dbeta, ReadOnlySpan<T> dy, ReadOnlySpan<T> x, ReadOnlySpan<T> mean,
+        ReadOnlySpan<T> rstd, ReadOnlySpan<T> gamma)
+        where T : IFloatingPointIeee754<T>
+    {
+        int channels = mean.Length;
+        T rows = T.CreateChecked(x.Length / channels);
+        for (int c = 0; c < channels; c++)
+        {
+            T sum = T.Zero, product = T.Zero, g = gamma.IsEmpty ? T.One : gamma[c];
+            for (int i = c; i < x.Length; i += channels)
+            {
+                sum += dy[i];
+                product += dy[i] * (x[i] - mean[c]);
+            }
+            for (int i = c; i < x.Length; i += channels)
+                dx[i] = g * rstd[c] * (dy[i] - sum / rows - (x[i] - mean[c]) * rstd[c] * rstd[c] * product / rows);
+            if (!dgamma.IsEmpty)
+                dgamma[c] += product * rstd[c];
+            if (!dbeta.IsEmpty)
+                dbeta[c] += sum;
+        }
+    }
+
+    private readonly struct ValueMap(float* x) : IChannelMap
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public (TVec First, TVec Second) At<TSimd, TVec>(int i, int p, Lanes lanes)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+            => (lanes.Load<TSimd, TVec>(x + i), TSimd.Set(0));
+    }
+
+    private readonly struct SquareMap(float* x, float* mean) : IChannelMap
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public (TVec First, TVec Second) At<TSimd, TVec>(int i, int p, Lanes lanes)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            TVec d = TSimd.Sub(lanes.Load<TSimd, TVec>(x + i), TSimd.Load(mean + p));
+            return (TSimd.Mul(d, d), TSimd.Set(0));
+        }
+    }
+
+    private readonly struct NormaliseMap(float* y, float* x, float* mean, float* factor, float* offset) : IChannelMap
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public (TVec First, TVec Second) At<TSimd, TVec>(int i, int p, Lanes lanes)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            TVec d = TSimd.Sub(lanes.Load<TSimd, TVec>(x + i), TSimd.Load(mean + p));
+            lanes.Store<TSimd, TVec>(y + i, TSimd.Fma(d, TSimd.Load(factor + p), TSimd.Load(offset + p)));
+            return default;
+        }
+    }
+
+    private readonly struct GradientSums(float* dy, float* x, float* mean) : IChannelMap
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public (TVec First, TVec Second) At<TSimd, TVec>(int i, int p, Lanes lanes)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            TVec g = lanes.Load<TSimd, TVec>(dy + i), d = TSimd.Sub(lanes.Load<TSimd, TVec>(x + i), TSimd.Load(mean + p));
+            return (g, TSimd.Mul(g, d));
+        }
+    }
+
+    private readonly struct GradientMap(float* dx, float* dy, float* x, float* mean, float* factor, float* offset, float* slope) : IChannelMap
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public (TVec First, TVec Second) At<TSimd, TVec>(int i, int p, Lanes lanes)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            TVec d = TSimd.Sub(lanes.Load<TSimd, TVec>(x + i), TSimd.Load(mean + p));
+            TVec g = TSimd.Sub(lanes.Load<TSimd, TVec>(dy + i), TSimd.Load(offset + p));
+            g = TSimd.Sub(g, TSimd.Mul(d, TSimd.Load(slope + p)));
+            lanes.Store<TSimd, TVec>(dx + i, TSimd.Mul(g, TSimd.Load(factor + p)));
+            return default;
+        }
+    }
+}

@@ -1,0 +1,234 @@
+using CudaGen.Kernels.Cpu;
+using CudaGen.Runtime;
+using System.Numerics;
+
+namespace CudaGen.Kernels;
+
+/// <summary>
+/// Every pixel becomes a square of scale x scale equal ones: x (N, H, W, C), y (N, H scale, W scale, C). dx is overwritten.
+/// </summary>
+public static unsafe class NearestUpsample
+{
+    /// <exception cref="ShapeException">y is not x times the scale.</exception>
+    public static void Forward(Device device, Tensor y, Tensor x, int scale)
+    {
+        Check(device, y, x, scale);
+        if (device.IsReference)
+        {
+            ReferenceForward<float>(y.Span, x.Span, x.Shape, scale);
+            return;
+        }
+        ForwardJob job = new((float*)y.Address, (float*)x.Address, x.Shape, scale);
+        Dispatch.Run(device, x.Shape[0] * x.Shape[1], ref job);
+    }
+
+    /// <exception cref="ShapeException">dy is not dx times the scale.</exception>
+    public static void Backward(Device device, Tensor dx, Tensor dy, int scale)
+    {
+        Check(device, dy, dx, scale);
+        if (device.IsReference)
+        {
+            ReferenceBackward<float>(dx.Span, dy.Span, dx.Shape, scale);
+            return;
+        }
+        BackwardJob job = new((float*)dx.Address, (float*)dy.Address, dx.Shape, scale);
+        Dispatch.Run(device, dx.Shape[0] * dx.Shape[1], ref job);
+    }
+
+    private static void Check(Device device, Tensor y, Tensor x, int scale)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentOutOfRangeException.ThrowIfLessThan(scale, 1);
+        if (x.Shape.Rank != 4 || y.Shape != new Shape(x.Shape[0], x.Shape[1] * scale, x.Shape[2] * scale, x.Shape[3]))
+            throw new ShapeException($"NearestUpsample: {y.Shape} is not {x.Shape} as images (N, H, W, C), {scale} times as high and wide");
+    }
+
+    internal static void ReferenceForward<T>(Span<T> y, ReadOnlySpan<T> x, Shape shape, int scale) where T : IFloatingPointIeee754<T>
+    {
+        for (int k = 0; k < y.Length; k++)
+            y[k] = x[Source(k, shape, scale)];
+    }
+
+    internal static void ReferenceBackward<T>(Span<T> dx, ReadOnlySpan<T> dy, Shape shape, int scale) where T : IFloatingPointIeee754<T>
+    {
+        dx.Clear();
+        for (int k = 0; k < dy.Length; k++)
+            dx[Source(k, shape, scale)] += dy[k];
+    }
+
+    // The element of x that element k of y comes from. Rows of all images together: N H scale is N times H scale.
+    private static int Source(int k, Shape shape, int scale)
+    {
+        (int pixel, int c) = Math.DivRem(k, shape[3]);
+        (int row, int column) = Math.DivRem(pixel, shape[2] * scale);
+        return (row / scale * shape[2] + column / scale) * shape[3] + c;
+    }
+
+    // A chunk is a row of pixels of x.
+    private readonly struct ForwardJob(float* y, float* x, Shape shape, int scale) : IChunk
+    {
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            int channels = shape[3], row = shape[2] * channels;
+            float* to = y + (nint)chunk * scale * scale * row;
+            for (int column = 0; column < shape[2] * scale; column++)
+                Pixels.Scale<TSimd, TVec>(to + column * channels, x + (nint)chunk * row + column / scale * channels, 1, channels);
+            for (int i = 1; i < scale; i++)
+                new ReadOnlySpan<float>(to, row * scale).CopyTo(new Span<float>(to + (nint)i * row * scale, row * scale));
+        }
+    }
+
+    private readonly struct BackwardJob(float* dx, float* dy, Shape shape, int scale) : IChunk
+    {
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            int channels = shape[3], row = shape[2] * channels;
+            float* to = dx + (nint)chunk * row;
+            new Span<float>(to, row).Clear();
+            for (int i = 0; i < scale; i++)
+            {
+                float* from = dy + ((nint)chunk * scale + i) * row * scale;
+                for (int column = 0; column < shape[2] * scale; column++)
+                    Pixels.Add<TSimd, TVec>(to + column / scale * channels, from + column * channels, 1, channels);
+            }
+        }
+    }
+}
+
+/// <summary>
+/// TensorFlow 1's resize_bilinear without aligned corners: row i of y lies at i H / P in x, between the rows lower =
+/// floor and upper = min(lower + 1, H - 1), and columns likewise. x (N, H, W, C), y (N, P, Q, C), any P and Q. dx is
+/// overwritten. Positions are fractions of whole numbers, so that no rounding moves a floor.
+/// </summary>
+public static unsafe class BilinearResize
+{
+    /// <exception cref="ShapeException">x and y differ in batch or channels, or are no images.</exception>
+    public static void Forward(Device device, Tensor y, Tensor x)
+    {
+        Check(device, y, x);
+        if (device.IsReference)
+        {
+            ReferenceForward<float>(y.Span, y.Shape, x.Span, x.Shape);
+            return;
+        }
+        ForwardJob job = new((float*)y.Address, y.Shape, (float*)x.Address, x.Shape);
+        Dispatch.Run(device, y.Shape[0] * y.Shape[1], ref job);
+    }
+
+    /// <exception cref="ShapeException">dx and dy differ in batch or channels, or are no images.</exception>
+    public static void Backward(Device device, Tensor dx, Tensor dy)
+    {
+        Check(device, dy, dx);
+        if (device.IsReference)
+        {
+            ReferenceBackward<float>(dx.Span, dx.Shape, dy.Span, dy.Shape);
+            return;
+        }
+        BackwardJob job = new((float*)dx.Address, dx.Shape, (float*)dy.Address, dy.Shape);
+        Dispatch.Run(device, dx.Shape[0], ref job);
+    }
+
+    private static void Check(Device device, Tensor y, Tensor x)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        if (x.Shape.Rank != 4 || y.Shape.Rank != 4 || x.Shape[0] != y.Shape[0] || x.Shape[3] != y.Shape[3] || x.Shape.Length == 0)
+            throw new ShapeException($"BilinearResize: {x.Shape} and {y.Shape} do not fit (N, H, W, C), (N, P, Q, C)");
+    }
+
+    /// <summary>Where output i of <paramref name="outputs"/> lies among the inputs, and how far it is from the lower one.</summary>
+    private static (int Lower, int Upper, T Fraction) Place<T>(int i, int inputs, int outputs) where T : IFloatingPointIeee754<T>
+    {
+        (long lower, long rest) = Math.DivRem((long)i * inputs, outputs);
+        return ((int)lower, (int)Math.Min(lower + 1, inputs - 1), T.CreateChecked(rest) / T.CreateChecked(outputs));
+    }
+
+    internal static void ReferenceForward<T>(Span<T> y, Shape ys, ReadOnlySpan<T> x, Shape xs) where T : IFloatingPointIeee754<T>
+    {
+        for (int k = 0; k < y.Length; k++)
+        {
+            y[k] = T.Zero;
+            foreach ((int from, T weight) in Corners<T>(k, ys, xs))
+                y[k] += weight * x[from];
+        }
+    }
+
+    internal static void ReferenceBackward<T>(Span<T> dx, Shape xs, ReadOnlySpan<T> dy, Shape ys) where T : IFloatingPointIeee754<T>
+    {
+        dx.Clear();
+        for (int k = 0; k < dy.Length; k++)
+        {
+            foreach ((int from, T weight) in Corners<T>(k, ys, xs))
+                dx[from] += weight * dy[k];
+        }
+    }
+
+    // The four elements of x that element k of y is mixed from.
+    private static (int From, T Weight)[] Corners<T>(int k, Shape ys, Shape xs) where T : IFloatingPointIeee754<T>
+    {
+        (int pixel, int c) = Math.DivRem(k, ys[3]);
+        (int row, int q) = Math.DivRem(pixel, ys[2]);
+        (int n, int p) = Math.DivRem(row, ys[1]);
+        (int top, int bottom, T v) = Place<T>(p, xs[1], ys[1]);
+        (int left, int right, T h) = Place<T>(q, xs[2], ys[2]);
+        int At(int i, int j) => ((n * xs[1] + i) * xs[2] + j) * xs[3] + c;
+        return
+        [
+            (At(top, left), (T.One - v) * (T.One - h)), (At(top, right), (T.One - v) * h),
+            (At(bottom, left), v * (T.One - h)), (At(bottom, right), v * h),
+        ];
+    }
+
+    // A chunk is a row of pixels of y.
+    private readonly struct ForwardJob(float* y, Shape ys, float* x, Shape xs) : IChunk
+    {
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            int channels = xs[3], row = xs[2] * channels;
+            (int n, int p) = Math.DivRem(chunk, ys[1]);
+            (int top, int bottom, float v) = Place<float>(p, xs[1], ys[1]);
+            float* upper = x + ((nint)n * xs[1] + top) * row, lower = x + ((nint)n * xs[1] + bottom) * row;
+            float* to = y + (nint)chunk * ys[2] * channels;
+            for (int q = 0; q < ys[2]; q++, to += channels)
+            {
+                (int left, int right, float h) = Place<float>(q, xs[2], ys[2]);
+                Pixels.Scale<TSimd, TVec>(to, upper + left * channels, (1 - v) * (1 - h), channels);
+                Pixels.Add<TSimd, TVec>(to, upper + right * channels, (1 - v) * h, channels);
+                Pixels.Add<TSimd, TVec>(to, lower + left * channels, v * (1 - h), channels);
+                Pixels.Add<TSimd, TVec>(to, lower + right * channels, v * h, channels);
+            }
+        }
+    }
+
+    // A chunk is an image: neighbouring rows of dy share rows of dx.
+    private readonly struct BackwardJob(float* dx, Shape xs, float* dy, Shape ys) : IChunk
+    {
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            int channels = xs[3], row = xs[2] * channels;
+            float* image = dx + (nint)chunk * xs.RowLength;
+            float* from = dy + (nint)chunk * ys.RowLength;
+            new Span<float>(image, xs.RowLength).Clear();
+            for (int p = 0; p < ys[1]; p++)
+            {
+                (int top, int bottom, float v) = Place<float>(p, xs[1], ys[1]);
+                float* upper = image + (nint)top * row, lower = image + (nint)bottom * row;
+                for (int q = 0; q < ys[2]; q++, from += channels)
+                {
+                    (int left, int right, float h) = Place<float>(q, xs[2], ys[2]);
+                    Pixels.Add<TSimd, TVec>(upper + left * channels, from, (1 - v) * (1 - h), channels);
+                    Pixels.Add<TSimd, TVec>(upper + right * channels, from, (1 - v) * h, channels);
+                    Pixels.Add<TSimd, TVec>(lower + left * channels, from, v * (1 - h), channels);
+                    Pixels.Add<TSimd, TVec>(lower + right * channels, from, v * h, channels);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+using CudaGen.Runtime;
+using static CudaGen.Kernels.Tests.Argument;
+
+namespace CudaGen.Kernels.Tests.Ops;
+
+/// <summary>Dropout and the ends of the gradient penalty.</summary>
+internal static class CriticRows
+{
+    private static IEnumerable<Shape> Shapes => [new(1, 1), new(7, 3, 4, 3), new(3, 41), new(2, 17), new(9, 1), new(5, 1025), new(3, 64, 64, 3)];
+
+    public static IEnumerable<OpTest> Ops
+    {
+        get
+        {
+            foreach (Shape shape in Shapes)
+            {
+                Shape rows = new(shape.Rows);
+                yield return new($"dropout, {shape}")
+                {
+                    Arguments = [In("x", shape), In("mask", shape, Array.ConvertAll(Sample.Floats("mask", shape.Length), v => v > 0 ? 1f : 0)), Out("y", shape)],
+                    Run = t => Dropout.Apply(t.Device, t["y"], t["x"], t["mask"], 0.4f),
+                    Oracle = a => Dropout.ReferenceApply<double>(a["y"], a["x"], a["mask"], 0.4f),
+                };
+                yield return new($"interpolate, {shape}")
+                {
+                    Arguments = [In("x", shape), In("fake", shape), In("alpha", rows, 0, 1), Out("y", shape)],
+                    Run = t => GradientPenalty.Interpolate(t.Device, t["y"], t["x"], t["fake"], t["alpha"]),
+                    Oracle = a => GradientPenalty.ReferenceInterpolate<double>(a["y"], a["x"], a["fake"], a["alpha"]),
+                    // x + alpha (fake + x): the difference cancels.
+                    Magnitude = a => GradientPenalty.ReferenceInterpolate<double>(a["y"], a["x"], a["fake"].Zip(a["x"], (f, x) => f + 2 * x).ToArray(), a["alpha"]),
+                };
+                float width = 1 / MathF.Sqrt(shape.RowLength);
+                yield return new($"gradient penalty, {shape}")
+                {
+                    Arguments = [In("g", shape, -2 * width, 3 * width), OutSum("loss", 2048), Out("norms", rows), Out("dg", shape)],
+                    Run = t => GradientPenalty.Evaluate(t.Device, t["loss"], t["norms"], t["dg"], t["g"], 0.7f / shape.Rows),
+                    Oracle = a => a["loss"][0] = GradientPenalty.ReferenceEvaluate<double>(a["norms"], a["dg"], a["g"], 0.7f / shape.Rows),
+                    // |g| - 1 cancels: one term of |g| + 1 in the loss and of (|g| + 1) / |g| in the slope.
+                    Magnitude = a =>
+                    {
+                        double scale = 0.7f / shape.Rows;
+                        GradientPenalty.ReferenceEvaluate<double>(a["norms"], a["dg"], a["g"], (float)scale);
+                        for (int i = 0; i < a["g"].Length; i++)
+                        {
+                            double norm = a["norms"][i / shape.RowLength];
+                            a["dg"][i] = 2 * scale * (norm + 1) / norm * a["g"][i];
+                        }
+                        a["loss"][0] = scale * a["norms"].Sum(n => (n + 1) * (n + 1));
+                    },
+                };
+            }
+        }
+    }
+
+    public static IEnumerable<GradientTest> Gradients =>
+    [
+        new("gradient penalty")
+        {
+            Inputs = [("g", Sample.Doubles("g", 3 * 7))],
+            Forward = v => [GradientPenalty.ReferenceEvaluate<double>(new double[3], new double[21], v[0], 0.4f)],
+            Backward = (v, _, d) => GradientPenalty.ReferenceEvaluate<double>(new double[3], d[0], v[0], 0.4f),
+            IsLoss = true,
+        },
+        new("dropout")
+        {
+            Inputs = [("x", Sample.Doubles("x", 20))],
+            Forward = v =>
+            {
+                double[] y = new double[20];
+                Dropout.ReferenceApply<double>(y, v[0], Sample.Doubles("mask", 20), 0.3f);
+                return y;
+            },
+            Backward = (v, dy, d) => Dropout.ReferenceApply<double>(d[0], dy, Sample.Doubles("mask", 20), 0.3f),
+        },
+    ];
+}
