@@ -56,7 +56,7 @@ public static unsafe class Dense
 
     /// <summary>Floats of scratch memory that the three passes of a layer with this batch need.</summary>
     public static int ScratchFloats(int n, Shape w)
-        => Math.Max(Gemm.Scratch(w[1], w[0]), Math.Max(Gemm.Scratch(w[0], w[1]), Gemm.Scratch(n, w[1])));
+        => Math.Max(Gemm.Scratch(n, w[0], w[1], false), Math.Max(Gemm.Scratch(n, w[1], w[0], false), Gemm.Scratch(w[0], w[1], n, true)));
 
     private static (int N, int O, int I) Check(Device device, Tensor x, Tensor w, Tensor y)
     {

@@ -1,5 +1,6 @@
 using CudaGen.Runtime;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace CudaGen.Kernels.Cpu;
 
@@ -14,8 +15,15 @@ internal static unsafe class Gemm
 
     private const int MaxRowsInPlace = 256;
 
-    /// <summary>Floats of scratch memory for a product with this K and N.</summary>
-    public static int Scratch(int k, int n) => checked(k * Panels.Padded(n));
+    // Columns below which a transposed A is read where it is: each of its lines serves few products then.
+    private const int MinColumnsToCopyA = 96;
+
+    /// <summary>Floats of scratch memory for a product of these sizes.</summary>
+    public static int Scratch(int m, int n, int k, bool transA) => checked(k * Panels.Padded(n) + (CopiesA(n, transA) ? PaddedRows(m) * k : 0));
+
+    private static bool CopiesA(int n, bool transA) => transA && n >= MinColumnsToCopyA;
+
+    private static int PaddedRows(int m) => (m + Product.Rows - 1) / Product.Rows * Product.Rows;
 
     /// <summary>
     /// A is (M, K) with row stride <paramref name="lda"/>, or (K, M) when <paramref name="transA"/>; B is (K, N), or
@@ -30,9 +38,9 @@ internal static unsafe class Gemm
         // A copy pays when many rows read it, or when the rows of B lie a page apart and would fight for the same sets of
         // the cache.
         bool copy = transB || m > MaxRowsInPlace || ldb % 512 == 0;
+        float* packed = device.Scratch(Scratch(m, n, k, transA));
         if (copy)
         {
-            float* packed = device.Scratch(Scratch(k, n));
             int packChunks = (k + PackJob.KChunk - 1) / PackJob.KChunk;
             PackJob pack = new(packed, b, ldb, transB, k, panels, packChunks);
             Dispatch.Run(device, packChunks * panels.Count, ref pack);
@@ -40,10 +48,19 @@ internal static unsafe class Gemm
         }
 
         int tiles = (m + Product.Rows - 1) / Product.Rows;
+        bool copyA = CopiesA(n, transA);
+        if (copyA)
+        {
+            // Eight columns of A side by side for each tile: a step of k is then eight floats on, not a row of A.
+            PackAJob packA = new(packed + k * Panels.Padded(n), a, lda, m, k);
+            Dispatch.Run(device, tiles, ref packA);
+            a = packed + k * Panels.Padded(n);
+        }
         // About 64 tasks, at least a tile each.
         int tilesPerTask = Math.Clamp(tiles * panels.Count / 64, 1, 16);
         int rowTasks = (tiles + tilesPerTask - 1) / tilesPerTask;
-        GemmJob job = new(m, k, a, lda, transA, b, copy ? 0 : ldb, panels, c, ldc, new Epilogue(bias, activation, add),
+        GemmJob job = new(m, k, a, copyA ? Product.Rows : transA ? lda : 1, copyA ? Product.Rows * k : transA ? Product.Rows : Product.Rows * lda,
+            transA ? 1 : lda, b, copy ? 0 : ldb, panels, c, ldc, new Epilogue(bias, activation, add),
             tilesPerTask, rowTasks);
         Dispatch.Run(device, rowTasks * panels.Count, ref job);
     }
@@ -98,7 +115,29 @@ internal static unsafe class Gemm
         }
     }
 
-    private readonly struct GemmJob(int m, int k, float* a, int lda, bool transA, float* matrix, int ldb, Panels panels, float* c, int ldc,
+    private readonly struct PackAJob(float* packed, float* a, int lda, int m, int k) : IChunk
+    {
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            int row = chunk * Product.Rows, count = Math.Min(Product.Rows, m - row);
+            float* to = packed + (nint)row * k;
+            for (int i = 0; i < k; i++, to += Product.Rows)
+            {
+                float* from = a + (nint)i * lda + row;
+                if (count == Product.Rows)
+                    Vector256.Load(from).Store(to);
+                else
+                {
+                    for (int r = 0; r < count; r++)
+                        to[r] = from[r];
+                }
+            }
+        }
+    }
+
+    private readonly struct GemmJob(int m, int k, float* a, nint aStride, nint tileStride, nint rowStride, float* matrix, int ldb, Panels panels, float* c, int ldc,
         Epilogue epilogue, int tilesPerTask, int rowTasks) : IChunk
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -116,7 +155,6 @@ internal static unsafe class Gemm
             float* room = stackalloc float[Product.TileRoom];
             float* tile = Product.Align(room);
             Segment segment = default;
-            nint aStride = transA ? lda : 1, rowStride = transA ? 1 : lda;
 
             for (int t = firstTile; t < firstTile + tilesPerTask && t * Product.Rows < m; t++)
             {
@@ -124,9 +162,9 @@ internal static unsafe class Gemm
                 for (int r = 0; r < Product.Rows; r++)
                 {
                     // A short tile repeats its first row and drops the result.
-                    int i = r < count ? row + r : row;
-                    rows[r] = a + i * rowStride;
-                    outputs[r] = c + (nint)i * ldc;
+                    int i = r < count ? r : 0;
+                    rows[r] = a + t * tileStride + i * rowStride;
+                    outputs[r] = c + (nint)(row + i) * ldc;
                 }
                 if (k <= KBlock)
                 {
