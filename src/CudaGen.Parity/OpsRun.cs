@@ -13,6 +13,12 @@ public static class OpsRun
         ["conv2d"] = Convolve,
         ["conv_transpose2d"] = ConvolveTransposed,
         ["dense"] = Multiply,
+        ["batch_norm"] = Normalise,
+        ["maxpool"] = MaxPooling,
+        ["avgpool"] = AveragePooling,
+        ["resize_bilinear_tf1"] = Resize,
+        ["upsample_nearest"] = Upsample,
+        ["dropout"] = DropOut,
         ["relu"] = c => Activate(c, Activation.Relu),
         ["leaky02"] = c => Activate(c, Activation.LeakyRelu(0.2f)),
         ["elu"] = c => Activate(c, Activation.Elu),
@@ -22,10 +28,14 @@ public static class OpsRun
         ["labels 1; must not overflow"] = c => CrossEntropy(c, 1),
         ["mean sigmoid_cross_entropy_with_logits, labels 0"] = c => CrossEntropy(c, 0),
         ["batch mean of sum sigmoid_cross_entropy_with_logits, labels t"] = CrossEntropyWithTargets,
-        ["mean over all elements (x-t)^2"] = SquaredError,
+        ["mean softmax cross entropy, class 1 of 2"] = c => SoftmaxCrossEntropy(c, 1),
+        ["mean over all elements (x-t)^2"] = c => Difference(c, Losses.MeanSquaredError),
+        ["mean over all elements |x-t|"] = c => Difference(c, Losses.MeanAbsoluteError),
         ["batch mean of 0.5*sum(mu^2+s^2-log(s^2)-1)"] = c => Divergence(c, PosteriorHead.StandardDeviation, "sd"),
         ["batch mean of -0.5*sum(1+logvar-mu^2-exp(logvar))"] = c => Divergence(c, PosteriorHead.LogVariance, "logvar"),
         ["mu + sd*eps"] = Reparameterise,
+        ["x + alpha*(fake-x), alpha per sample"] = Interpolate,
+        ["mean((||g||_2-1)^2), g per sample"] = PenaliseNorms,
         ["optimizer"] = Optimise,
     };
 
@@ -40,8 +50,16 @@ public static class OpsRun
         {
             using var work = new Workspace(device);
             var one = new OpsCase(work, golden, name, attributes, computed, steps);
-            if (Operations.TryGetValue(one.Text("op"), out Action<OpsCase>? operation))
+            if (!Operations.TryGetValue(one.Text("op"), out Action<OpsCase>? operation))
+                continue;
+            try
+            {
                 operation(one);
+            }
+            catch (Exception e) when (e is ShapeException or ArgumentException or ArithmeticException)
+            {
+                throw new InputException($"{golden.Path}: case '{name}': {e.Message.ReplaceLineEndings(" ")}", e);
+            }
         }
         return new(golden, computed, [.. Comparison.All(golden, computed, steps)]);
     }
@@ -63,7 +81,7 @@ public static class OpsRun
 
     private static void ConvolveTransposed(OpsCase c)
     {
-        Tensor x = c.Input("x"), w = c.Input("w"), b = c.Input("b"), dy = c.Input("gy");
+        Tensor x = c.Input("x", 4), w = c.Input("w", 4), b = c.Input("b"), dy = c.Input("gy");
         int[] size = c.Integers("out_hw", 2);
         Shape output = new(x.Shape.Rows, size[0], size[1], w.Shape.Channels);
         using ConvolutionPlan plan = new(c.Device, new(output, w.Shape, c.Integer("stride"), c.Sides("crop_tblr")));
@@ -117,14 +135,22 @@ public static class OpsRun
         c.Result("g_x", dx, c.Upstream);
     }
 
-    private static void SquaredError(OpsCase c)
+    private static void SoftmaxCrossEntropy(OpsCase c, int target)
+    {
+        Tensor x = c.Input("x"), loss = c.New(Shape.Scalar), dx = c.New(x.Shape);
+        Losses.SoftmaxCrossEntropy(c.Device, loss, dx, x, target, 1f / x.Shape.Rows);
+        c.Result("y", loss);
+        c.Result("g_x", dx, c.Upstream);
+    }
+
+    private static void Difference(OpsCase c, Action<Device, Tensor, Tensor?, Tensor, Tensor, float> error)
     {
         Tensor x = c.Input("x"), t = c.Input("t"), loss = c.New(Shape.Scalar), dx = c.New(x.Shape);
-        Losses.MeanSquaredError(c.Device, loss, dx, x, t, 1f / x.Length);
+        error(c.Device, loss, dx, x, t, 1f / x.Length);
         c.Result("y", loss);
         c.Result("g_x", dx, c.Upstream);
         // The error is the same with x and t exchanged.
-        Losses.MeanSquaredError(c.Device, loss, dx, t, x, 1f / x.Length);
+        error(c.Device, loss, dx, t, x, 1f / x.Length);
         c.Result("g_t", dx, c.Upstream);
     }
 
@@ -147,6 +173,112 @@ public static class OpsRun
         // Training never asks for the gradient of the noise, sigma * dz: the sample of noise dz around 0.
         Variational.SampleForward(c.Device, z, c.SideBySide(c.New(mean.Shape), sigma), dz, PosteriorHead.StandardDeviation);
         c.Result("g_eps", z);
+    }
+
+    private static void Interpolate(OpsCase c)
+    {
+        Tensor x = c.Input("x"), fake = c.Input("fake"), alpha = c.Input("alpha"), dy = c.Input("gy"), y = c.New(x.Shape);
+        GradientPenalty.Interpolate(c.Device, y, x, fake, alpha);
+        c.Result("y", y);
+        // Training never asks for these gradients; as y is linear, they are y of dy in the place of x or fake and 0 in the other.
+        Tensor zero = c.New(x.Shape);
+        GradientPenalty.Interpolate(c.Device, y, dy, zero, alpha);
+        c.Result("g_x", y);
+        GradientPenalty.Interpolate(c.Device, y, zero, dy, alpha);
+        c.Result("g_fake", y);
+    }
+
+    private static void PenaliseNorms(OpsCase c)
+    {
+        Tensor g = c.Input("g"), loss = c.New(Shape.Scalar), norms = c.New(new Shape(g.Shape.Rows)), dg = c.New(g.Shape);
+        GradientPenalty.Evaluate(c.Device, loss, norms, dg, g, 1f / g.Shape.Rows);
+        c.Result("y", loss);
+        c.Result("g_g", dg, c.Upstream);
+    }
+
+    private static void Normalise(OpsCase c)
+    {
+        Tensor x = c.Input("x"), gamma = c.Input("gamma"), beta = c.Input("beta"), dy = c.Input("gy");
+        Tensor runningMean = c.Input("running_mean"), runningVariance = c.Input("running_var");
+        Tensor y = c.New(x.Shape), dx = c.New(x.Shape), mean = c.New(gamma.Shape), rstd = c.New(gamma.Shape);
+        Tensor dgamma = c.New(gamma.Shape), dbeta = c.New(gamma.Shape);
+        float epsilon = c.Number("eps");
+        if (c.Flag("training"))
+        {
+            BatchNorm.ForwardTraining(c.Device, y, mean, rstd, runningMean, runningVariance, x, gamma, beta, epsilon, c.Number("momentum_torch"));
+            BatchNorm.Backward(c.Device, dx, dgamma, dbeta, dy, x, mean, rstd, gamma);
+            c.Result("running_mean", runningMean);
+            c.Result("running_var", runningVariance);
+        }
+        else
+        {
+            BatchNorm.ForwardInference(c.Device, y, x, runningMean, runningVariance, gamma, beta, epsilon);
+            // Nothing is trained through inference. gamma and beta have the gradients of training, with the running
+            // statistics; that of x is y of dy without the two offsets.
+            runningMean.Span.CopyTo(mean.Span);
+            for (int i = 0; i < rstd.Length; i++)
+                rstd.Span[i] = 1 / MathF.Sqrt(runningVariance.Span[i] + epsilon);
+            BatchNorm.Backward(c.Device, dx, dgamma, dbeta, dy, x, mean, rstd, gamma);
+            BatchNorm.ForwardInference(c.Device, dx, dy, c.New(gamma.Shape), runningVariance, gamma, c.New(gamma.Shape), epsilon);
+        }
+        c.Result("y", y);
+        c.Result("g_x", dx);
+        c.Result("g_gamma", dgamma);
+        c.Result("g_beta", dbeta);
+    }
+
+    private static void MaxPooling(OpsCase c)
+    {
+        Tensor x = c.Input("x"), dx = c.New(x.Shape);
+        PoolingShape shape = new(x.Shape, c.Integer("k"), c.Integer("s"));
+        Tensor y = c.New(shape.Y);
+        MaxPool.Forward(c.Device, shape, y, x);
+        MaxPool.Backward(c.Device, shape, dx, c.Input("gy"), x);
+        c.Result("y", y);
+        c.Result("g_x", dx);
+    }
+
+    private static void AveragePooling(OpsCase c)
+    {
+        Tensor x = c.Input("x"), dx = c.New(x.Shape);
+        PoolingShape shape = new(x.Shape, c.Integer("k"), c.Integer("s"));
+        Tensor y = c.New(shape.Y);
+        AveragePool.Forward(c.Device, shape, y, x);
+        AveragePool.Backward(c.Device, shape, dx, c.Input("gy"));
+        c.Result("y", y);
+        c.Result("g_x", dx);
+    }
+
+    private static void Resize(OpsCase c)
+    {
+        Tensor x = c.Input("x", 4), dx = c.New(x.Shape);
+        int[] size = c.Integers("out_hw", 2);
+        Tensor y = c.New(new Shape(x.Shape.Rows, size[0], size[1], x.Shape.Channels));
+        BilinearResize.Forward(c.Device, y, x);
+        BilinearResize.Backward(c.Device, dx, c.Input("gy", y.Shape));
+        c.Result("y", y);
+        c.Result("g_x", dx);
+    }
+
+    private static void Upsample(OpsCase c)
+    {
+        Tensor x = c.Input("x", 4), dx = c.New(x.Shape);
+        int scale = c.Integer("scale");
+        Tensor y = c.New(new Shape(x.Shape[0], scale * x.Shape[1], scale * x.Shape[2], x.Shape[3]));
+        NearestUpsample.Forward(c.Device, y, x, scale);
+        NearestUpsample.Backward(c.Device, dx, c.Input("gy", y.Shape), scale);
+        c.Result("y", y);
+        c.Result("g_x", dx);
+    }
+
+    private static void DropOut(OpsCase c)
+    {
+        Tensor x = c.Input("x"), mask = c.Input("mask"), y = c.New(x.Shape), dx = c.New(x.Shape);
+        float drop = c.Number("drop");
+        Dropout.Apply(c.Device, y, x, mask, drop);
+        Dropout.Apply(c.Device, dx, c.Input("gy"), mask, drop);
+        c.Result("y", y);
+        c.Result("g_x", dx);
     }
 
     private static void Optimise(OpsCase c)
@@ -177,6 +309,13 @@ internal sealed class OpsCase(Workspace work, GoldenFile golden, string name, Js
         Tensor tensor = New(Shape.Of(e.Length == 4 ? [e[0], e[2], e[3], e[1]] : e));
         Layout.OfRank(e).ToOurs(stored.Floats, tensor.Span);
         return tensor;
+    }
+
+    /// <summary>An input of a certain rank.</summary>
+    public Tensor Input(string key, int rank)
+    {
+        Tensor tensor = Input(key);
+        return tensor.Shape.Rank == rank ? tensor : throw Wrong($"found {key} {tensor.Shape}, expected {rank} extents");
     }
 
     /// <summary>An input of a certain shape.</summary>
@@ -240,6 +379,12 @@ internal sealed class OpsCase(Workspace work, GoldenFile golden, string name, Js
     public int Integer(string key) => Attribute(key, JsonValueKind.Number).TryGetInt32(out int value)
         ? value
         : throw Wrong($"found {key} {Attribute(key, JsonValueKind.Number)}, expected a whole number");
+
+    public float Number(string key) => (float)Attribute(key, JsonValueKind.Number).GetDouble();
+
+    public bool Flag(string key) => attributes.TryGetProperty(key, out JsonElement value) && value.ValueKind is JsonValueKind.True or JsonValueKind.False
+        ? value.GetBoolean()
+        : throw Wrong($"found no true or false '{key}'");
 
     public float? OptionalNumber(string key) => attributes.TryGetProperty(key, out JsonElement value) && value.ValueKind == JsonValueKind.Number
         ? (float)value.GetDouble()

@@ -91,6 +91,20 @@ public sealed class ParityTests
         Assert.All(report.Failures, f => Assert.Equal("not computed", f.Note));
     }
 
+    [Theory]
+    [InlineData("\"stride\":2", "\"stride\":0", "'conv_k5_s2_same_1x10x14_3'", "stride")]
+    [InlineData("\"stride\":2", "\"stride\":1", "'conv_k5_s2_same_1x10x14_3'", "[2, 5, 7, 3]")]
+    [InlineData("\"pads_tblr\":[1,2,1,2]", "\"pads_tblr\":[1,2,1]", "'conv_k5_s2_same_1x10x14_3'", "pads_tblr", "4 whole numbers")]
+    [InlineData("\"algo\":\"adam\"", "\"algo\":\"sgd\"", "sgd", "adam or rmsprop")]
+    public void A_case_that_contradicts_itself_is_one_line(string right, string wrong, params string[] mentions)
+    {
+        using var folder = new TemporaryFolder();
+        SafeTensors file = SafeTensors.Read(Own("ops-7"));
+        file.Metadata["cases"] = file.Metadata["cases"].Replace(right, wrong, StringComparison.Ordinal);
+        file.Write(folder["ops-7.safetensors"]);
+        Files.Complains(() => Run(folder["ops-7.safetensors"]), [.. mentions, "ops-7.safetensors"]);
+    }
+
     [Fact]
     public void A_dump_holds_what_the_file_expects_in_its_layout()
     {
