@@ -1,0 +1,119 @@
+using CudaGen.Runtime;
+
+namespace CudaGen.Kernels.Tests;
+
+/// <summary>
+/// Forward values worked out by hand, where the reference and the CPU path share the rule that says what belongs where:
+/// the table cannot see an error that both make.
+/// </summary>
+public sealed class HandWorkedTests
+{
+    private static float[] Run(Implementation implementation, Shape input, float[] x, Shape output, Action<Device, Tensor, Tensor> forward)
+    {
+        using Device device = Device.Cpu(1, implementation);
+        using Arena arena = new(device, "test", 1 << 16);
+        Tensor from = arena.Take(input), to = arena.Take(output);
+        x.CopyTo(from.Span);
+        forward(device, to, from);
+        return to.Span.ToArray();
+    }
+
+    private static void Expect(float[] expected, Shape input, float[] x, Shape output, Action<Device, Tensor, Tensor> forward)
+    {
+        foreach (Implementation implementation in (Implementation[])[Implementation.Reference, Implementation.Cpu])
+        {
+            float[] y = Run(implementation, input, x, output, forward);
+            Assert.Equal(expected.Length, y.Length);
+            for (int i = 0; i < y.Length; i++)
+                Assert.Equal(expected[i], y[i], 1e-6f);
+        }
+    }
+
+    [Fact]
+    public void Resizing_starts_at_the_first_pixel_and_repeats_the_last()
+    {
+        // Two rows to four: 0, 1/2, 1 and the edge again; three columns to two: 0 and 3/2.
+        Expect([0, 1.5f, 5, 6.5f, 10, 11.5f, 10, 11.5f], new(1, 2, 3, 1), [0, 1, 2, 10, 11, 12], new(1, 4, 2, 1), BilinearResize.Forward);
+        // Three to seven: 3 i / 7 = 0, 3/7, 6/7, 9/7, 12/7, 15/7, 18/7.
+        Expect([0, 3f, 6, 7 + 14 * 2 / 7f, 7 + 14 * 5 / 7f, 21, 21], new(1, 1, 3, 1), [0, 7, 21], new(1, 1, 7, 1), BilinearResize.Forward);
+    }
+
+    [Fact]
+    public void Windows_start_every_stride_and_leave_the_rest()
+    {
+        float[] x = [1, 5, 3, 4, 9, 2, 7, 8, 6, 0, 30, 31, 32, 33, 34];
+        PoolingShape two = new(new(1, 3, 5, 1), 2, 2), overlapping = new(new(1, 3, 5, 1), 2, 1), apart = new(new(1, 3, 5, 1), 1, 3);
+        Expect([7, 8], two.X, x, two.Y, (d, y, t) => MaxPool.Forward(d, two, y, t));
+        Expect([3.75f, 5.25f], two.X, x, two.Y, (d, y, t) => AveragePool.Forward(d, two, y, t));
+        Expect([7, 8, 8, 9, 31, 32, 33, 34], overlapping.X, x, overlapping.Y, (d, y, t) => MaxPool.Forward(d, overlapping, y, t));
+        Expect([1, 4], apart.X, x, apart.Y, (d, y, t) => AveragePool.Forward(d, apart, y, t));
+        Assert.Equal(new Shape(2, 3, 2, 8), new PoolingShape(new(2, 7, 6, 8), 3, 2).Y);
+        Assert.Contains("[1, 2, 5, 1]", Assert.Throws<ShapeException>(() => new PoolingShape(new(1, 2, 5, 1), 3, 1)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Upsampling_repeats_rows_and_columns()
+        => Expect([1, 2, 1, 2, 3, 4, 3, 4, 1, 2, 1, 2, 3, 4, 3, 4], new(1, 1, 2, 2), [1, 2, 3, 4], new(1, 2, 4, 2), (d, y, x) => NearestUpsample.Forward(d, y, x, 2));
+
+    [Theory, InlineData(Implementation.Reference), InlineData(Implementation.Cpu)]
+    public void Batch_norm_normalises_with_the_biased_and_remembers_the_unbiased_variance(Implementation implementation)
+    {
+        using Device device = Device.Cpu(1, implementation);
+        using Arena arena = new(device, "test", 1 << 12);
+        Tensor x = arena.Take(new Shape(4, 1)), y = arena.Take(new Shape(4, 1)), c = arena.Take(new Shape(1)), r = arena.Take(new Shape(1));
+        Tensor mean = arena.Take(new Shape(1)), variance = arena.Take(new Shape(1)), gamma = arena.Take(new Shape(1)), beta = arena.Take(new Shape(1));
+        // Mean 4, squares 9 + 1 + 1 + 9: biased 5, unbiased 20 / 3.
+        ((float[])[1, 3, 5, 7]).CopyTo(x.Span);
+        (mean.Span[0], variance.Span[0], gamma.Span[0], beta.Span[0]) = (2, 1, 3, 0.5f);
+        BatchNorm.ForwardTraining(device, y, c, r, mean, variance, x, gamma, beta, 4, 0.25f);
+        Assert.Equal([-2.5f, -0.5f, 1.5f, 3.5f], y.Span.ToArray());
+        Assert.Equal([4, 1 / 3f, 2.5f], new[] { c.Span[0], r.Span[0], mean.Span[0] });
+        Assert.Equal(0.75 + 0.25 * 20 / 3, variance.Span[0], 1e-6);
+        (mean.Span[0], variance.Span[0]) = (1, 5);
+        BatchNorm.ForwardInference(device, y, x, mean, variance, gamma, beta, 4);
+        Assert.Equal([0.5f, 2.5f, 4.5f, 6.5f], y.Span.ToArray());
+    }
+
+    [Theory, InlineData(Implementation.Reference), InlineData(Implementation.Cpu)]
+    public void Losses_are_the_sums_that_they_say(Implementation implementation)
+    {
+        using Device device = Device.Cpu(1, implementation);
+        using Arena arena = new(device, "test", 1 << 12);
+        Tensor loss = arena.Take(Shape.Scalar), x = arena.Take(new Shape(2, 2)), t = arena.Take(new Shape(2, 2));
+        ((float[])[1, -2, 0.5f, 3]).CopyTo(x.Span);
+        ((float[])[0, 1, 0.5f, 1]).CopyTo(t.Span);
+        Losses.MeanSquaredError(device, loss, null, x, t, 0.5f);
+        Assert.Equal(0.5f * (1 + 9 + 0 + 4), loss.Span[0]);
+        Losses.MeanAbsoluteError(device, loss, t, x, t, 0.5f);
+        Assert.Equal(0.5f * (1 + 3 + 0 + 2), loss.Span[0]);
+        Assert.Equal([0.5f, -0.5f, 0, 0.5f], t.Span.ToArray());
+        Losses.SoftmaxCrossEntropy(device, loss, null, x, 1, 0.5f);
+        Assert.Equal(0.5 * (Math.Log(1 + Math.Exp(3)) + Math.Log(1 + Math.Exp(-2.5))), loss.Span[0], 1e-6);
+        ((float[])[1e4f, -1e4f, -1e4f, 1e4f]).CopyTo(x.Span);
+        Losses.SoftmaxCrossEntropy(device, loss, t, x, 1, 0.5f);
+        Assert.Equal(1e4f, loss.Span[0]);
+        Assert.Equal([0.5f, -0.5f, 0, 0], t.Span.ToArray());
+        Assert.Throws<ArgumentOutOfRangeException>(() => Losses.SoftmaxCrossEntropy(device, loss, null, x, 2, 1));
+    }
+
+    [Fact]
+    public void A_mask_scales_what_it_keeps()
+        => Expect([2, 0, 6], new(3), [1, 2, 3], new(3), (device, y, x) =>
+        {
+            using Arena arena = new(device, "mask", 64);
+            Tensor mask = arena.Take(new Shape(3));
+            (mask.Span[0], mask.Span[2]) = (1, 1);
+            Dropout.Apply(device, y, x, mask, 0.5f);
+        });
+
+    [Fact]
+    public void Interpolation_goes_from_the_real_to_the_fake()
+        => Expect([1, 2, 3 + 0.25f * 7, 4 + 0.25f * 6], new(2, 2), [1, 2, 3, 4], new(2, 2), (device, y, x) =>
+        {
+            using Arena arena = new(device, "fake", 256);
+            Tensor fake = arena.Take(new Shape(2, 2)), alpha = arena.Take(new Shape(2));
+            fake.Span.Fill(10);
+            alpha.Span[1] = 0.25f;
+            GradientPenalty.Interpolate(device, y, x, fake, alpha);
+        });
+}
