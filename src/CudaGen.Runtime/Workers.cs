@@ -14,14 +14,20 @@ namespace CudaGen.Runtime;
 /// </remarks>
 public sealed unsafe class Workers : IDisposable
 {
-    // How long an idle worker spins before it blocks. Longer than the serial gaps inside a training step, short enough
-    // not to burn a laptop's battery between two jobs.
-    private static readonly long SpinTicks = Stopwatch.Frequency / 5000;
+    // How long an idle worker spins before it blocks: longer than the serial gaps inside a training step, short enough
+    // that a processor it does not use is soon free for a thread that waits.
+    private static readonly long SpinTicks = Stopwatch.Frequency / 20000;
+
+    // How long the caller spins for chunks that other threads hold.
+    private static readonly long WaitTicks = Stopwatch.Frequency / 20000;
+
+    // How long a worker computes before it gives way. A time slice is a few milliseconds.
+    private static readonly long YieldTicks = Stopwatch.Frequency / 1000;
 
     private readonly Thread[] _threads;
-    private readonly SemaphoreSlim _wake = new(0);
+    private readonly SemaphoreSlim _wake = new(0), _finished = new(0);
     private Lines _lines;
-    private int _sleepers;
+    private int _sleepers, _callerSleeps;
     private bool _stop;
 
     private delegate*<void*, int, void> _body;
@@ -82,20 +88,32 @@ public sealed unsafe class Workers : IDisposable
 
         while (TryClaim(out int chunk))
             Execute(chunk);
-        for (int spins = 0; Volatile.Read(ref _lines.Finished) != chunks; spins++)
-        {
-            // A chunk is on another thread. If it does not come back soon, that thread was probably taken off its
-            // processor, perhaps by this loop: give way.
-            if (spins < 2000)
-                Thread.SpinWait(8);
-            else
-                Thread.Yield();
-        }
+        if (Volatile.Read(ref _lines.Finished) != chunks)
+            Wait(chunks);
         if (_failure is not null)
         {
             Exception failure = _failure;
             _failure = null;
             throw new CudaGenException($"a worker failed: {failure.Message}", failure);
+        }
+    }
+
+    // A chunk is still on another thread. If it does not come back soon, that thread was taken off its processor; then
+    // this one has to sleep, for only a processor with nothing to do is given a thread that waits for another.
+    private void Wait(int chunks)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (Volatile.Read(ref _lines.Finished) != chunks)
+        {
+            if (Stopwatch.GetTimestamp() - start < WaitTicks)
+            {
+                Thread.SpinWait(8);
+                continue;
+            }
+            Interlocked.Exchange(ref _callerSleeps, 1);
+            if (Volatile.Read(ref _lines.Finished) != chunks)
+                _finished.Wait();
+            Volatile.Write(ref _callerSleeps, 0);
         }
     }
 
@@ -127,18 +145,30 @@ public sealed unsafe class Workers : IDisposable
         {
             _failure ??= e;
         }
-        Interlocked.Increment(ref _lines.Finished);
+        // Read before the count: with the last chunk the job is over, and the caller may start another.
+        int total = _total;
+        // Whoever counts the last chunk sees a caller that sleeps, or that caller sees the count. A needless release only
+        // makes a later wait look again.
+        if (Interlocked.Increment(ref _lines.Finished) == total && Volatile.Read(ref _callerSleeps) != 0)
+            _finished.Release();
     }
 
     private void Work()
     {
-        long idleSince = Stopwatch.GetTimestamp();
+        long idleSince = Stopwatch.GetTimestamp(), gaveWay = idleSince;
         while (!Volatile.Read(ref _stop))
         {
             if (TryClaim(out int chunk))
             {
                 Execute(chunk);
                 idleSince = Stopwatch.GetTimestamp();
+                // Other programs want processors too. A thread that gives way between two chunks keeps nobody waiting; one
+                // that is interrupted within a chunk keeps the caller waiting for a whole time slice.
+                if (idleSince - gaveWay > YieldTicks)
+                {
+                    Thread.Yield();
+                    gaveWay = Stopwatch.GetTimestamp();
+                }
             }
             else if (Stopwatch.GetTimestamp() - idleSince < SpinTicks)
             {
@@ -165,5 +195,6 @@ public sealed unsafe class Workers : IDisposable
         foreach (Thread thread in _threads)
             thread.Join();
         _wake.Dispose();
+        _finished.Dispose();
     }
 }

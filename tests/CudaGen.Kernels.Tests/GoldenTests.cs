@@ -6,13 +6,13 @@ namespace CudaGen.Kernels.Tests;
 
 /// <summary>
 /// Single operations against PyTorch in float64: the cases of tests/golden/ops-*.safetensors, and of the folder that
-/// CUDAGEN_GOLDEN_DIR names. They are NCHW and are permuted here.
+/// CUDAGEN_GOLDEN names. They are NCHW and are permuted here.
 /// </summary>
 public sealed class GoldenTests
 {
     private static readonly string[] Folders = [Path.Combine(AppContext.BaseDirectory, "golden"), .. More];
 
-    private static string[] More => Environment.GetEnvironmentVariable("CUDAGEN_GOLDEN_DIR") is { Length: > 0 } folder ? [folder] : [];
+    private static string[] More => Environment.GetEnvironmentVariable("CUDAGEN_GOLDEN") is { Length: > 0 } folder ? [folder] : [];
 
     public static TheoryData<string, string> Cases
     {

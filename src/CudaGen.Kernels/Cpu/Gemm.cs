@@ -53,7 +53,7 @@ internal static unsafe class Gemm
         {
             // Eight columns of A side by side for each tile: a step of k is then eight floats on, not a row of A.
             PackAJob packA = new(packed + k * Panels.Padded(n), a, lda, m, k);
-            Dispatch.Run(device, tiles, ref packA);
+            Dispatch.Run(device, (tiles + PackAJob.Tiles - 1) / PackAJob.Tiles, ref packA);
             a = packed + k * Panels.Padded(n);
         }
         // About 64 tasks, at least a tile each.
@@ -117,22 +117,27 @@ internal static unsafe class Gemm
 
     private readonly struct PackAJob(float* packed, float* a, int lda, int m, int k) : IChunk
     {
+        // Two tiles are sixteen floats of a row of A: a cache line.
+        public const int Tiles = 2;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<TSimd, TVec>(int chunk)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
-            int row = chunk * Product.Rows, count = Math.Min(Product.Rows, m - row);
-            float* to = packed + (nint)row * k;
-            for (int i = 0; i < k; i++, to += Product.Rows)
+            int row = chunk * Tiles * Product.Rows, count = Math.Min(Tiles * Product.Rows, m - row);
+            float* first = packed + (nint)row * k, second = first + (nint)Product.Rows * k;
+            for (int i = 0; i < k; i++, first += Product.Rows, second += Product.Rows)
             {
                 float* from = a + (nint)i * lda + row;
-                if (count == Product.Rows)
-                    Vector256.Load(from).Store(to);
-                else
+                if (count == Tiles * Product.Rows)
                 {
-                    for (int r = 0; r < count; r++)
-                        to[r] = from[r];
+                    Vector256.Load(from).Store(first);
+                    Vector256.Load(from + Product.Rows).Store(second);
+                    continue;
                 }
+                for (int r = 0; r < count; r++)
+                    (r < Product.Rows ? first : second)[r % Product.Rows] = from[r];
             }
         }
     }
