@@ -1,6 +1,6 @@
+using System.Numerics;
 using CudaGen.Kernels.Cpu;
 using CudaGen.Runtime;
-using System.Numerics;
 
 namespace CudaGen.Kernels;
 

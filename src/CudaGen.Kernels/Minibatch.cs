@@ -1,7 +1,7 @@
-using CudaGen.Kernels.Cpu;
-using CudaGen.Runtime;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using CudaGen.Kernels.Cpu;
+using CudaGen.Runtime;
 
 namespace CudaGen.Kernels;
 

@@ -1,7 +1,7 @@
-using CudaGen.Kernels.Cpu;
-using CudaGen.Runtime;
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using CudaGen.Kernels.Cpu;
+using CudaGen.Runtime;
 
 namespace CudaGen.Kernels;
 

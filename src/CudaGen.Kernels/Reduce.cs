@@ -1,6 +1,6 @@
+using System.Runtime.CompilerServices;
 using CudaGen.Kernels.Cpu;
 using CudaGen.Runtime;
-using System.Runtime.CompilerServices;
 
 namespace CudaGen.Kernels;
 

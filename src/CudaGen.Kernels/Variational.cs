@@ -1,8 +1,8 @@
-using CudaGen.Kernels.Cpu;
-using CudaGen.Runtime;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using CudaGen.Kernels.Cpu;
+using CudaGen.Runtime;
 
 namespace CudaGen.Kernels;
 

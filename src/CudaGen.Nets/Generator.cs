@@ -1,6 +1,6 @@
+using System.Globalization;
 using CudaGen.Kernels;
 using CudaGen.Runtime;
-using System.Globalization;
 
 namespace CudaGen.Nets;
 

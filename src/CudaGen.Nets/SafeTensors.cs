@@ -1,8 +1,8 @@
-using CudaGen.Runtime;
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using CudaGen.Runtime;
 
 namespace CudaGen.Nets;
 

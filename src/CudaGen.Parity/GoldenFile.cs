@@ -1,7 +1,7 @@
-using CudaGen.Nets;
-using CudaGen.Runtime;
 using System.Globalization;
 using System.Text.Json;
+using CudaGen.Nets;
+using CudaGen.Runtime;
 
 namespace CudaGen.Parity;
 

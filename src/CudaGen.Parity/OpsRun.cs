@@ -1,7 +1,7 @@
+using System.Text.Json;
 using CudaGen.Kernels;
 using CudaGen.Nets;
 using CudaGen.Runtime;
-using System.Text.Json;
 
 namespace CudaGen.Parity;
 

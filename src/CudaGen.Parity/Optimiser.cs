@@ -1,6 +1,6 @@
+using System.Text.Json;
 using CudaGen.Kernels;
 using CudaGen.Runtime;
-using System.Text.Json;
 
 namespace CudaGen.Parity;
 

@@ -1,6 +1,6 @@
+using System.Globalization;
 using CudaGen.Nets;
 using CudaGen.Runtime;
-using System.Globalization;
 
 namespace CudaGen.Parity;
 

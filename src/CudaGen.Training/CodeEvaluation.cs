@@ -28,7 +28,7 @@ public sealed class CodeEvaluation
     private readonly float[] _codes, _noise, _mean, _deviation;
     private readonly double _meanImageError;
     private double _error;
-    private double[]? _divergence;
+    private double[] _divergence = [];
 
     public CodeEvaluation(Device device, CodeModel model, ImageData images, ImageSet set)
     {
@@ -49,7 +49,7 @@ public sealed class CodeEvaluation
     }
 
     /// <summary>Keys of what <see cref="Run"/> measures.</summary>
-    public IReadOnlyList<string> Names => _model.DivergenceByDimension(0) is null ? ["test.mse"] : ["test.mse", "test.kl"];
+    public IReadOnlyList<string> Names => _model.HasPosterior ? ["test.mse", "test.kl"] : ["test.mse"];
 
     /// <summary>
     /// test.mse, over all pixels of all test images, in units of [0, 1] squared; test.kl, in nats, summed over the
@@ -59,23 +59,24 @@ public sealed class CodeEvaluation
     {
         int batch = _model.Batch, latent = _model.Sizes.Latent;
         double sum = 0;
-        double[]? divergence = null;
+        double[] divergence = new double[latent];
         for (int first = 0; first < _images.Count; first += batch)
         {
             int rows = Math.Min(batch, _images.Count - first);
             Minibatch.Slice(_device, _model.Images, _images.Pixels, first, 1f / 255, 0);
             _model.Encode();
-            if (_model.DivergenceByDimension(rows) is { } part)
-                divergence = divergence is null ? part : [.. divergence.Zip(part, (a, b) => a + b)];
+            double[] part = _model.DivergenceByDimension(rows);
+            for (int j = 0; j < latent; j++)
+                divergence[j] += part[j] / _images.Count;
             _model.MeanCode.Rows(0, rows).Span.CopyTo(_codes.AsSpan(first * latent));
             BiasActivation.Apply(_device, _model.Code, _model.MeanCode, Activation.Linear);
             _model.Decode();
             sum += SquaredError(_model.Reconstructions.Rows(0, rows).Span, _model.Images.Rows(0, rows).Span);
         }
         _error = sum / ((double)_images.Count * _set.ImageLength);
-        _divergence = divergence?.Select(x => x / _images.Count).ToArray();
+        _divergence = divergence;
         DescribeCodes();
-        return _divergence is null ? [new("test.mse", _error)] : [new("test.mse", _error), new("test.kl", _divergence.Sum())];
+        return _model.HasPosterior ? [new("test.mse", _error), new("test.kl", _divergence.Sum())] : [new("test.mse", _error)];
     }
 
     private static double SquaredError(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
@@ -96,7 +97,7 @@ public sealed class CodeEvaluation
         int latent = _model.Sizes.Latent;
         for (int j = 0; j < latent; j++)
         {
-            if (_divergence is not null)
+            if (_model.HasPosterior)
             {
                 (_mean[j], _deviation[j]) = (0, 1);
                 continue;
@@ -156,18 +157,18 @@ public sealed class CodeEvaluation
     /// <exception cref="InputException">The file cannot be written.</exception>
     public void SaveGenerator(string path) => Generator.Save(_model, path, _mean, _deviation);
 
-    /// <summary>Says in words what the last numbers mean.</summary>
-    public void PrintVerdict()
+    /// <summary>Says in words what the last numbers mean, and when the posterior of the seed recipe has collapsed.</summary>
+    public void PrintVerdict(Recipe recipe)
     {
         string against = $"test.mse {_error:F4}, the mean image alone gives {_meanImageError:F4}";
-        if (_divergence is null)
+        if (!_model.HasPosterior)
         {
             Console.WriteLine($"result    {against}");
             return;
         }
         double nats = _divergence.Sum();
         int active = _divergence.Count(x => x > ActiveNats);
-        if (nats < CollapseNats && _error > CollapseShare * _meanImageError)
+        if (recipe == Recipe.Seed && nats < CollapseNats && _error > CollapseShare * _meanImageError)
         {
             Console.WriteLine($"result    posterior collapse: the code says nothing about the image. KL {nats:F4} nats, "
                 + $"{active} of {_divergence.Length} dimensions in use; {against}");

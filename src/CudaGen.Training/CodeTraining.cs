@@ -1,7 +1,7 @@
-using CudaGen.Nets;
-using CudaGen.Runtime;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using CudaGen.Nets;
+using CudaGen.Runtime;
 
 namespace CudaGen.Training;
 
@@ -228,7 +228,7 @@ public static class CodeTraining
                     }
                 }
             }
-            _evaluation.PrintVerdict();
+            _evaluation.PrintVerdict(config.Recipe);
             Console.WriteLine($"wrote     {run.Path}: metrics.jsonl, loss.svg, samples-*.png, generator.safetensors, checkpoint.safetensors");
         }
 

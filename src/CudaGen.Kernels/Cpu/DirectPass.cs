@@ -1,8 +1,8 @@
-using CudaGen.Runtime;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using CudaGen.Runtime;
 
 namespace CudaGen.Kernels.Cpu;
 

@@ -1,5 +1,5 @@
-using CudaGen.Runtime;
 using System.Runtime.CompilerServices;
+using CudaGen.Runtime;
 
 namespace CudaGen.Kernels.Cpu;
 

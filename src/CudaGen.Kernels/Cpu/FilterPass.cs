@@ -1,6 +1,6 @@
-using CudaGen.Runtime;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using CudaGen.Runtime;
 
 namespace CudaGen.Kernels.Cpu;
 

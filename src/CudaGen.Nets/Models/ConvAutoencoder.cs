@@ -104,11 +104,14 @@ public abstract class CodeModel(string kind, ConvSizes sizes) : Model(kind)
     /// <summary><see cref="Code"/> to <see cref="Reconstructions"/>.</summary>
     public abstract void Decode();
 
+    /// <summary>Whether an image is encoded as a distribution of codes.</summary>
+    public virtual bool HasPosterior => false;
+
     /// <summary>
     /// The divergence of the posterior from N(0, I), summed over a number of rows of the batch that was encoded last, for
-    /// each latent dimension; null if the model has no posterior.
+    /// each latent dimension; zeros if the model has no posterior.
     /// </summary>
-    public virtual double[]? DivergenceByDimension(int rows) => null;
+    public virtual double[] DivergenceByDimension(int rows) => new double[Sizes.Latent];
 
     protected override void LoadBatch(ImageData data)
     {

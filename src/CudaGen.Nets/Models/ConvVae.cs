@@ -109,6 +109,8 @@ public sealed class ConvVae : CodeModel
             BiasActivation.Apply(Device, _images, _decoder.Y, Activation.Sigmoid);
     }
 
+    public override bool HasPosterior => true;
+
     public override double[] DivergenceByDimension(int rows)
         => Variational.DivergenceByDimension(Device, _heads.Y.Rows(0, rows), _options.Head, _options.LogEpsilon);
 
