@@ -218,19 +218,17 @@ internal sealed unsafe class DirectPass : IDisposable
     public void Run(Device device, float* target, float* source, float* w, Tensor? bias, Activation activation)
     {
         float* packed = device.Scratch(Scratch);
-        float* b = bias is null ? null : (float*)bias.Value.Address;
+        Job job = new(this, target, source, packed, new Epilogue(bias is null ? null : (float*)bias.Value.Address, activation, false));
         if (_dot)
         {
             PackDot(packed, w);
-            DotJob dot = new(this, target, source, packed);
-            Dispatch.Run(device, _taskCount, ref dot);
+            Dispatch.Run(device, _taskCount, ref job);
             // With so few columns a row is shorter than a vector: bias and activation go over the whole output instead.
             BiasActivation.Forward(device, new((nint)target, new Shape(_images * (_targetImage / _columns), _columns)), bias, activation);
             return;
         }
         PackJob pack = new(this, packed, w);
         Dispatch.Run(device, _panels.Count * PackJob.Chunks(_depth), ref pack);
-        Job job = new(this, target, source, packed, new Epilogue(b, activation, false));
         Dispatch.Run(device, _taskCount, ref job);
     }
 
@@ -331,60 +329,22 @@ internal sealed unsafe class DirectPass : IDisposable
                 }
                 for (int r = count; r < Product.Rows; r++)
                     rows[r] = rows[0];
+                if (pass._dot)
+                {
+                    // The room of a tile holds the eight sums of a column.
+                    for (int j = 0; j < pass._columns; j++)
+                    {
+                        Dot.Column<TSimd, TVec>(rows, tile, packed + j * pass._depth, c->Segments, c->SegmentCount);
+                        for (int r = 0; r < count; r++)
+                            outputs[r][j] = tile[r];
+                    }
+                    continue;
+                }
                 for (int panel = 0; panel < pass._panels.Count; panel++)
                 {
                     int column = pass._panels.Column(panel), width = pass._panels.Width(panel);
                     epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, width, pass._panels.Valid(panel), rows, 1,
                         packed + (nint)pass._depth * column, width, c->Segments, c->SegmentCount);
-                }
-            }
-        }
-    }
-
-    private readonly struct DotJob(DirectPass pass, float* target, float* source, float* packed) : IChunk
-    {
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public void Run<TSimd, TVec>(int chunk)
-            where TSimd : struct, ISimd<TVec>
-            where TVec : struct
-        {
-            float** rows = stackalloc float*[Product.Rows];
-            float** outputs = stackalloc float*[Product.Rows];
-            float* sums = stackalloc float[Product.Rows];
-            for (int i = pass._taskStarts[chunk]; i < pass._taskStarts[chunk + 1]; i++)
-                Run<TSimd, TVec>(pass._ranges[i], rows, outputs, sums);
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Run<TSimd, TVec>(RowRange task, float** rows, float** outputs, float* sums)
-            where TSimd : struct, ISimd<TVec>
-            where TVec : struct
-        {
-            PixelClass* c = pass._nativeClasses + task.Class;
-            (int image, int site) = Math.DivRem(task.Row, c->SiteCount);
-            float* from = source + (nint)image * pass._sourceImage;
-            float* to = target + (nint)image * pass._targetImage;
-            for (int row = 0; row < task.Count; row += Product.Rows)
-            {
-                int count = Math.Min(Product.Rows, task.Count - row);
-                for (int r = 0; r < count; r++)
-                {
-                    rows[r] = from + c->Sites[site].Source;
-                    outputs[r] = to + c->Sites[site].Target;
-                    if (++site == c->SiteCount)
-                    {
-                        site = 0;
-                        from += pass._sourceImage;
-                        to += pass._targetImage;
-                    }
-                }
-                for (int r = count; r < Product.Rows; r++)
-                    rows[r] = rows[0];
-                for (int j = 0; j < pass._columns; j++)
-                {
-                    Dot.Column<TSimd, TVec>(rows, sums, packed + j * pass._depth, c->Segments, c->SegmentCount);
-                    for (int r = 0; r < count; r++)
-                        outputs[r][j] = sums[r];
                 }
             }
         }
