@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace CudaGen.Kernels.Cpu;
 
 /// <summary>
-/// exp, log, tanh and sigmoid for vectors, a few units in the last place, and the same bits for every vector width, since
-/// each lane does the same fused operations in the same order.
+/// exp, log, tanh and sigmoid for vectors, a few units in the last place. Every lane does the same operations in the same
+/// order, so the bits are the same for every vector width, given fused multiply-add.
 /// </summary>
 internal static class VectorMath
 {
