@@ -55,9 +55,23 @@ internal sealed class Bench(int threads, int blocks, int steps, int batch)
     private readonly JsonObject _results = new()
     {
         ["date"] = DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
+        ["commit"] = Commit(),
         ["threads"] = threads,
         ["batch"] = batch,
     };
+
+    private static string? Commit()
+    {
+        try
+        {
+            using Process git = Process.Start(new ProcessStartInfo("git", ["describe", "--always", "--dirty"]) { RedirectStandardOutput = true })!;
+            return git.StandardOutput.ReadToEnd().Trim();
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            return null;
+        }
+    }
 
     private double _peak;
 

@@ -201,10 +201,11 @@ public static unsafe class Losses
         {
             TVec l = lanes.Load<TSimd, TVec>(x + i);
             TVec goal = t == null ? TSimd.Set(target) : lanes.Load<TSimd, TVec>(t + i);
+            TVec e = VectorMath.Exp<TSimd, TVec>(TSimd.Sub(TSimd.Set(0), VectorMath.Abs<TSimd, TVec>(l)));
             if (dx != null)
-                lanes.Store<TSimd, TVec>(dx + i, TSimd.Mul(TSimd.Sub(VectorMath.Sigmoid<TSimd, TVec>(l), goal), TSimd.Set(scale)));
+                lanes.Store<TSimd, TVec>(dx + i, TSimd.Mul(TSimd.Sub(VectorMath.Sigmoid<TSimd, TVec>(l, e), goal), TSimd.Set(scale)));
             TVec value = TSimd.Sub(TSimd.Max(TSimd.Set(0), l), TSimd.Mul(l, goal));
-            return lanes.Keep<TSimd, TVec>(TSimd.Add(value, VectorMath.SoftplusTail<TSimd, TVec>(l)));
+            return lanes.Keep<TSimd, TVec>(TSimd.Add(value, VectorMath.SoftplusTail<TSimd, TVec>(e)));
         }
     }
 }

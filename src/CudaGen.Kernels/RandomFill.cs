@@ -37,7 +37,7 @@ public static unsafe class RandomFill
 
     private readonly struct Job(float* y, int n, ulong seed, uint stream, ulong step, float offset, float scale, bool normal) : IChunk
     {
-        private const int Length = 512;
+        private const int Length = 128;
 
         public int Chunks => (n + Length - 1) / Length;
 

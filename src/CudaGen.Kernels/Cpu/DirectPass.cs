@@ -307,24 +307,28 @@ internal sealed unsafe class DirectPass : IDisposable
             where TVec : struct
         {
             PixelClass* c = pass._nativeClasses + task.Class;
-            (int image, int site) = Math.DivRem(task.Row, c->SiteCount);
-            float* from = source + (nint)image * pass._sourceImage;
-            float* to = target + (nint)image * pass._targetImage;
+            // Copies: the compiler cannot know that the pointers stored below are not these fields.
+            Site* sites = c->Sites;
+            int siteCount = c->SiteCount;
+            nint sourceImage = pass._sourceImage, targetImage = pass._targetImage;
+            (int image, int site) = Math.DivRem(task.Row, siteCount);
+            float* from = source + image * sourceImage;
+            float* to = target + image * targetImage;
             for (int row = 0; row < task.Count; row += Product.Rows)
             {
                 int count = Math.Min(Product.Rows, task.Count - row);
                 for (int r = 0; r < count; r++)
                 {
-                    rows[r] = from + c->Sites[site].Source;
-                    outputs[r] = to + c->Sites[site].Target;
+                    rows[r] = from + sites[site].Source;
+                    outputs[r] = to + sites[site].Target;
                     // The line comes while the tile is computed, and the store at its end does not wait.
                     if (Sse.IsSupported)
                         Sse.Prefetch0(outputs[r]);
-                    if (++site == c->SiteCount)
+                    if (++site == siteCount)
                     {
                         site = 0;
-                        from += pass._sourceImage;
-                        to += pass._targetImage;
+                        from += sourceImage;
+                        to += targetImage;
                     }
                 }
                 for (int r = count; r < Product.Rows; r++)

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using CudaGen.Runtime;
 
@@ -116,10 +117,13 @@ internal static unsafe class ElementWise
         /// <summary>channelValues[c] += the sums in <paramref name="partial"/> [chunks][Length], in that order.</summary>
         public void FoldInto(float* channelValues, float* partial, int chunks)
         {
-            for (int k = 1; k < chunks; k++)
+            // Length is whole vectors of the processor, and so of Vector<float>, which is never wider.
+            for (int i = 0; i < Length; i += Vector<float>.Count)
             {
-                for (int i = 0; i < Length; i++)
-                    partial[i] += partial[k * Length + i];
+                Vector<float> sum = Vector.Load(partial + i);
+                for (int k = 1; k < chunks; k++)
+                    sum += Vector.Load(partial + k * Length + i);
+                sum.Store(partial + i);
             }
             for (int c = 0; c < _channels; c++)
             {

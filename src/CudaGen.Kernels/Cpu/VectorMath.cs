@@ -60,20 +60,25 @@ internal static class VectorMath
     public static TVec Sigmoid<TSimd, TVec>(TVec x)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
-    {
-        TVec e = Exp<TSimd, TVec>(TSimd.Sub(TSimd.Set(0), Abs<TSimd, TVec>(x)));
-        TVec one = TSimd.Set(1);
-        TVec small = TSimd.Div(e, TSimd.Add(one, e));
-        return TSimd.Select(TSimd.Greater(x, TSimd.Set(0)), TSimd.Div(one, TSimd.Add(one, e)), small);
-    }
+        => Sigmoid<TSimd, TVec>(x, Exp<TSimd, TVec>(TSimd.Sub(TSimd.Set(0), Abs<TSimd, TVec>(x))));
 
-    /// <summary>ln(1 + e^-|x|), the bounded part of softplus. |x| beyond 87 gives less than 1e-37.</summary>
+    /// <summary>The same from e = e^-|x|, for those who need that too.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVec SoftplusTail<TSimd, TVec>(TVec x)
+    public static TVec Sigmoid<TSimd, TVec>(TVec x, TVec e)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
     {
-        TVec e = Exp<TSimd, TVec>(TSimd.Sub(TSimd.Set(0), Abs<TSimd, TVec>(x)));
+        TVec one = TSimd.Set(1);
+        TVec numerator = TSimd.Select(TSimd.Greater(x, TSimd.Set(0)), one, e);
+        return TSimd.Div(numerator, TSimd.Add(one, e));
+    }
+
+    /// <summary>ln(1 + e) for e = e^-|x|, the bounded part of softplus.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVec SoftplusTail<TSimd, TVec>(TVec e)
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct
+    {
         TVec u = TSimd.Add(TSimd.Set(1), e);
         // What the addition rounded away comes back to first order: ln(1 + e) = ln u + (e - (u - 1)) / u.
         TVec lost = TSimd.Sub(e, TSimd.Sub(u, TSimd.Set(1)));
