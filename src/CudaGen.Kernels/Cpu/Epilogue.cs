@@ -18,21 +18,21 @@ internal readonly unsafe struct Epilogue(float* bias, Activation activation, boo
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
     {
-        if (rowCount == Product.Rows && valid == width && !add && activation.Kind <= ActivationKind.LeakyRelu)
+        if (rowCount == Product.Rows && valid == width && activation.Kind <= ActivationKind.LeakyRelu)
         {
             if (activation.Kind == ActivationKind.Linear)
             {
-                Product.Tile<TSimd, TVec, Product.ToOutput<Linear>>(width / TSimd.Width, new(outputs, column, bias, 0), rows, aStride,
+                Product.Tile<TSimd, TVec, Product.ToOutput<Linear>>(width / TSimd.Width, new(outputs, column, bias, 0, add), rows, aStride,
                     b, bStride, segments, segmentCount);
             }
             else if (activation.Kind == ActivationKind.Relu)
             {
-                Product.Tile<TSimd, TVec, Product.ToOutput<Relu>>(width / TSimd.Width, new(outputs, column, bias, 0), rows, aStride,
+                Product.Tile<TSimd, TVec, Product.ToOutput<Relu>>(width / TSimd.Width, new(outputs, column, bias, 0, add), rows, aStride,
                     b, bStride, segments, segmentCount);
             }
             else
             {
-                Product.Tile<TSimd, TVec, Product.ToOutput<LeakyRelu>>(width / TSimd.Width, new(outputs, column, bias, activation.Slope),
+                Product.Tile<TSimd, TVec, Product.ToOutput<LeakyRelu>>(width / TSimd.Width, new(outputs, column, bias, activation.Slope, add),
                     rows, aStride, b, bStride, segments, segmentCount);
             }
             return;

@@ -94,8 +94,10 @@ internal static unsafe class Product
         }
     }
 
-    /// <summary>Straight to the output, f(sum + bias): for whole tiles and activations that are one instruction or two.</summary>
-    public readonly struct ToOutput<TActivation>(float** outputs, int column, float* bias, float slope) : IFinish
+    /// <summary>
+    /// Straight to the output, f(sum + bias), or added to it: for whole tiles and activations that are one instruction or two.
+    /// </summary>
+    public readonly struct ToOutput<TActivation>(float** outputs, int column, float* bias, float slope, bool add) : IFinish
         where TActivation : struct, IActivation
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -105,18 +107,20 @@ internal static unsafe class Product
             where TColumns : struct, IColumns
         {
             float* p = outputs[r] + column;
-            TSimd.Store(p, One<TSimd, TVec>(c0, 0));
+            TSimd.Store(p, One<TSimd, TVec>(c0, p, 0));
             if (TColumns.Value > 1)
-                TSimd.Store(p + TSimd.Width, One<TSimd, TVec>(c1, TSimd.Width));
+                TSimd.Store(p + TSimd.Width, One<TSimd, TVec>(c1, p, TSimd.Width));
             if (TColumns.Value > 2)
-                TSimd.Store(p + 2 * TSimd.Width, One<TSimd, TVec>(c2, 2 * TSimd.Width));
+                TSimd.Store(p + 2 * TSimd.Width, One<TSimd, TVec>(c2, p, 2 * TSimd.Width));
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private TVec One<TSimd, TVec>(TVec c, int offset)
+        private TVec One<TSimd, TVec>(TVec c, float* p, int offset)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
+            if (add)
+                c = TSimd.Add(c, TSimd.Load(p + offset));
             if (bias != null)
                 c = TSimd.Add(c, TSimd.Load(bias + column + offset));
             return TActivation.Forward<TSimd, TVec>(c, TSimd.Set(slope));
