@@ -32,7 +32,6 @@ return Executable.Run(() =>
     {
         models, threads, blocks, steps, batch, python, peer, json,
     };
-    int code = 0;
     command.SetAction(parsed =>
     {
         var bench = new Bench(parsed.GetValue(threads), parsed.GetValue(blocks), parsed.GetValue(steps), parsed.GetValue(batch));
@@ -46,8 +45,7 @@ return Executable.Run(() =>
     ParseResult parsed = command.Parse(args);
     if (parsed.Errors.Count > 0)
         throw new InputException(parsed.Errors[0].Message);
-    code = parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
-    return code;
+    return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
 });
 
 internal sealed class Bench(int threads, int blocks, int steps, int batch)

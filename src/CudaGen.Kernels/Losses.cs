@@ -38,10 +38,7 @@ public static unsafe class Losses
     public static void BinaryCrossEntropy(Device device, Tensor loss, Tensor? dx, Tensor x, Tensor t, float scale)
     {
         Check(device, loss, dx, x, t);
-        if (device.IsReference)
-            loss.Span[0] = (float)ReferenceCrossEntropy<float>(dx is null ? default : dx.Value.Span, x.Span, t.Span, T0, scale);
-        else
-            loss.Span[0] = (float)(scale * Maps.Sum(device, x.Length, new CrossEntropy(Pointer(dx), (float*)x.Address, (float*)t.Address, T0, scale)));
+        CrossEntropyOf(device, loss, dx, x, t, 0, scale);
     }
 
     /// <summary>The same with one target for all elements: 1 for real, 0 for fake.</summary>
@@ -49,10 +46,22 @@ public static unsafe class Losses
     public static void BinaryCrossEntropy(Device device, Tensor loss, Tensor? dx, Tensor x, float target, float scale)
     {
         Check(device, loss, dx, x, x);
+        CrossEntropyOf(device, loss, dx, x, null, target, scale);
+    }
+
+    // One target for all elements where there is no tensor of them.
+    private static void CrossEntropyOf(Device device, Tensor loss, Tensor? dx, Tensor x, Tensor? t, float target, float scale)
+    {
         if (device.IsReference)
-            loss.Span[0] = (float)ReferenceCrossEntropy<float>(dx is null ? default : dx.Value.Span, x.Span, default, target, scale);
+        {
+            loss.Span[0] = (float)ReferenceCrossEntropy<float>(dx is null ? default : dx.Value.Span, x.Span,
+                t is null ? default : t.Value.Span, target, scale);
+        }
         else
-            loss.Span[0] = (float)(scale * Maps.Sum(device, x.Length, new CrossEntropy(Pointer(dx), (float*)x.Address, null, target, scale)));
+        {
+            CrossEntropy map = new(Pointer(dx), (float*)x.Address, Pointer(t), target, scale);
+            loss.Span[0] = (float)(scale * Maps.Sum(device, x.Length, map));
+        }
     }
 
     /// <summary>Absolute error. <paramref name="loss"/> is one element; <paramref name="dx"/> has the shape of x or is null.</summary>
@@ -79,8 +88,6 @@ public static unsafe class Losses
         // Two classes and a batch: nothing to gain from vectors or threads.
         loss.Span[0] = (float)ReferenceSoftmax<float>(dx is null ? default : dx.Value.Span, x.Span, x.Shape.RowLength, target, scale);
     }
-
-    private const float T0 = 0;
 
     private static float* Pointer(Tensor? t) => t is null ? null : (float*)t.Value.Address;
 

@@ -144,27 +144,20 @@ internal sealed unsafe class DirectPass : IDisposable
 
     private static PixelClass NewClass(List<Segment> segments, Site[] sites) => new()
     {
-        Segments = Copy<Segment>(CollectionsMarshal.AsSpan(segments)),
+        Segments = NativeTable.Copy<Segment>(CollectionsMarshal.AsSpan(segments)),
         SegmentCount = segments.Count,
-        Sites = Copy<Site>(sites),
+        Sites = NativeTable.Copy<Site>(sites),
         SiteCount = sites.Length,
     };
-
-    private static T* Copy<T>(ReadOnlySpan<T> values) where T : unmanaged
-    {
-        T* p = (T*)NativeMemory.Alloc((nuint)Math.Max(1, values.Length), (nuint)sizeof(T));
-        values.CopyTo(new Span<T>(p, values.Length));
-        return p;
-    }
 
     private DirectPass(int images, int sourceImage, int targetImage, int columns, int depth, int tapLength, List<PixelClass> classes,
         int[] packSource, int runLength, int columnStride, int kStride)
     {
         (_images, _sourceImage, _targetImage, _columns, _depth) = (images, sourceImage, targetImage, columns, depth);
         _classes = [.. classes];
-        _nativeClasses = Copy<PixelClass>(_classes);
+        _nativeClasses = NativeTable.Copy<PixelClass>(_classes);
         _panels = new Panels(columns);
-        _packSource = Copy<int>(packSource);
+        _packSource = NativeTable.Copy<int>(packSource);
         _runLength = runLength;
         (_columnStride, _kStride) = (columnStride, kStride);
         _transposeWeights = columnStride != 1;
@@ -198,8 +191,8 @@ internal sealed unsafe class DirectPass : IDisposable
         }
         if (starts[^1] != ranges.Count)
             starts.Add(ranges.Count);
-        _ranges = Copy<RowRange>(CollectionsMarshal.AsSpan(ranges));
-        _taskStarts = Copy<int>(CollectionsMarshal.AsSpan(starts));
+        _ranges = NativeTable.Copy<RowRange>(CollectionsMarshal.AsSpan(ranges));
+        _taskStarts = NativeTable.Copy<int>(CollectionsMarshal.AsSpan(starts));
         _taskCount = starts.Count - 1;
     }
 

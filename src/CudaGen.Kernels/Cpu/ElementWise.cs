@@ -53,7 +53,7 @@ internal static unsafe class ElementWise
             repeated = device.Scratch(period.Length + 16);
             period.Repeat((float*)b.Address, repeated);
         }
-        ForwardJob job = new((float*)y.Address, y.Length, repeated, period, activation);
+        ByActivation<ForwardJob> job = new(new((float*)y.Address, y.Length, repeated, period, activation), activation.Kind);
         Dispatch.Run(device, period.Chunks(y.Length), ref job);
     }
 
@@ -66,7 +66,8 @@ internal static unsafe class ElementWise
         Period period = new(channels);
         int chunks = period.Chunks(y.Length);
         float* partial = dbias is null ? null : device.Scratch(BiasActivationScratch(y.Shape));
-        BackwardJob job = new((float*)dx.Address, (float*)dy.Address, (float*)y.Address, y.Length, partial, period, activation);
+        ByActivation<BackwardJob> job = new(
+            new((float*)dx.Address, (float*)dy.Address, (float*)y.Address, y.Length, partial, period, activation), activation.Kind);
         Dispatch.Run(device, chunks, ref job);
         if (dbias is { } db)
             period.FoldInto((float*)db.Address, partial, chunks);
@@ -135,25 +136,37 @@ internal static unsafe class ElementWise
         }
     }
 
-    private readonly struct ForwardJob(float* y, int n, float* bias, Period period, Activation activation) : IChunk
+    /// <summary>A loop over chunks that is compiled for each activation.</summary>
+    private interface IActivationLoop
+    {
+        void Run<TSimd, TVec, TActivation>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+            where TActivation : struct, IActivation;
+    }
+
+    private readonly struct ByActivation<TLoop>(TLoop loop, ActivationKind kind) : IChunk where TLoop : struct, IActivationLoop
     {
         public void Run<TSimd, TVec>(int chunk)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
-            switch (activation.Kind)
+            switch (kind)
             {
-                case ActivationKind.Relu: Run<TSimd, TVec, Relu>(chunk); break;
-                case ActivationKind.LeakyRelu: Run<TSimd, TVec, LeakyRelu>(chunk); break;
-                case ActivationKind.Elu: Run<TSimd, TVec, Elu>(chunk); break;
-                case ActivationKind.Tanh: Run<TSimd, TVec, Tanh>(chunk); break;
-                case ActivationKind.Sigmoid: Run<TSimd, TVec, Sigmoid>(chunk); break;
-                default: Run<TSimd, TVec, Linear>(chunk); break;
+                case ActivationKind.Relu: loop.Run<TSimd, TVec, Relu>(chunk); break;
+                case ActivationKind.LeakyRelu: loop.Run<TSimd, TVec, LeakyRelu>(chunk); break;
+                case ActivationKind.Elu: loop.Run<TSimd, TVec, Elu>(chunk); break;
+                case ActivationKind.Tanh: loop.Run<TSimd, TVec, Tanh>(chunk); break;
+                case ActivationKind.Sigmoid: loop.Run<TSimd, TVec, Sigmoid>(chunk); break;
+                default: loop.Run<TSimd, TVec, Linear>(chunk); break;
             }
         }
+    }
 
+    private readonly struct ForwardJob(float* y, int n, float* bias, Period period, Activation activation) : IActivationLoop
+    {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Run<TSimd, TVec, TActivation>(int chunk)
+        public void Run<TSimd, TVec, TActivation>(int chunk)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
             where TActivation : struct, IActivation
@@ -185,25 +198,10 @@ internal static unsafe class ElementWise
     }
 
     private readonly struct BackwardJob(float* dx, float* dy, float* y, int n, float* partial, Period period,
-        Activation activation) : IChunk
+        Activation activation) : IActivationLoop
     {
-        public void Run<TSimd, TVec>(int chunk)
-            where TSimd : struct, ISimd<TVec>
-            where TVec : struct
-        {
-            switch (activation.Kind)
-            {
-                case ActivationKind.Relu: Run<TSimd, TVec, Relu>(chunk); break;
-                case ActivationKind.LeakyRelu: Run<TSimd, TVec, LeakyRelu>(chunk); break;
-                case ActivationKind.Elu: Run<TSimd, TVec, Elu>(chunk); break;
-                case ActivationKind.Tanh: Run<TSimd, TVec, Tanh>(chunk); break;
-                case ActivationKind.Sigmoid: Run<TSimd, TVec, Sigmoid>(chunk); break;
-                default: Run<TSimd, TVec, Linear>(chunk); break;
-            }
-        }
-
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Run<TSimd, TVec, TActivation>(int chunk)
+        public void Run<TSimd, TVec, TActivation>(int chunk)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
             where TActivation : struct, IActivation

@@ -97,10 +97,10 @@ internal sealed unsafe class FilterPass : IDisposable
                 }
             }
         }
-        _units = Copy<Unit>(CollectionsMarshal.AsSpan(units));
+        _units = NativeTable.Copy<Unit>(CollectionsMarshal.AsSpan(units));
         _unitCount = units.Count;
-        _segments = Copy<Segment>(CollectionsMarshal.AsSpan(segments));
-        _rowOfDepth = Copy<int>(rowOfDepth);
+        _segments = NativeTable.Copy<Segment>(CollectionsMarshal.AsSpan(segments));
+        _rowOfDepth = NativeTable.Copy<int>(rowOfDepth);
 
         int images = g.X[0];
         _chunks = Math.Clamp(Math.Min(16, MaxPartialFloats / Math.Max(1, PartialFloats)), 1, Math.Max(1, images));
@@ -115,13 +115,6 @@ internal sealed unsafe class FilterPass : IDisposable
         int first = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
         int last = extent - offset <= 0 ? 0 : (extent - offset - 1) / stride + 1;
         return (first, Math.Max(first, Math.Min(outputs, last)));
-    }
-
-    private static T* Copy<T>(ReadOnlySpan<T> values) where T : unmanaged
-    {
-        T* p = (T*)NativeMemory.Alloc((nuint)Math.Max(1, values.Length), (nuint)sizeof(T));
-        values.CopyTo(new Span<T>(p, values.Length));
-        return p;
     }
 
     private int PartialRowLength => Panels.Padded(_g.W[0]);

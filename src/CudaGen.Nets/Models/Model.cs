@@ -89,8 +89,7 @@ public abstract class Model(string kind) : IDisposable
         ZeroGradients();
         Forward();
         Backward();
-        Update();
-        StepState.Advance(Device, StepCounter, _ring, _losses);
+        UpdateAndAdvance();
     }
 
     /// <summary>The next minibatch, converted to the range of the model's images.</summary>
