@@ -88,8 +88,16 @@ public readonly record struct Activation(ActivationKind Kind, float Slope = 0)
 /// </code>
 /// The backward pass needs y; dx is overwritten and may be dy itself, db is accumulated.
 /// </summary>
-public static class BiasActivation
+public static unsafe class BiasActivation
 {
+    // SLAB of activation.cu: rows of one partial column sum.
+    private const int Slab = 64;
+
+    private static readonly Kernel ForwardKernel = new(KernelFiles.Activation, "bias_activation_forward");
+    private static readonly Kernel BackwardKernel = new(KernelFiles.Activation, "activation_backward");
+    private static readonly Kernel BiasBackwardKernel = new(KernelFiles.Activation, "bias_activation_backward");
+    private static readonly Kernel ColumnSumKernel = new(KernelFiles.Activation, "column_sum");
+
     /// <summary>y = f(y + bias) in place. <paramref name="bias"/> has shape (C); pass null for none.</summary>
     /// <exception cref="ShapeException">The bias does not fit the channels of y.</exception>
     public static void Forward(Device device, Tensor y, Tensor? bias, Activation activation)
@@ -98,7 +106,9 @@ public static class BiasActivation
         int channels = y.Shape.Channels;
         if (bias is { } b)
             Shape.RequireLength(b, channels);
-        if (device.IsReference)
+        if (device.Kind == DeviceKind.Cuda)
+            LaunchForward(device, y, y, bias, activation);
+        else if (device.IsReference)
             ReferenceForward<float>(y.Span, bias is null ? default : bias.Value.Span, channels, activation);
         else
             ElementWise.BiasActivationForward(device, y, bias, activation);
@@ -108,10 +118,19 @@ public static class BiasActivation
     /// <exception cref="ShapeException">x and y differ.</exception>
     public static void Apply(Device device, Tensor y, Tensor x, Activation activation)
     {
+        ArgumentNullException.ThrowIfNull(device);
         Shape.RequireEqual(y, x);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            LaunchForward(device, y, x, null, activation);
+            return;
+        }
         x.Span.CopyTo(y.Span);
         Forward(device, y, null, activation);
     }
+
+    private static void LaunchForward(Device device, Tensor y, Tensor x, Tensor? bias, Activation activation)
+        => device.LaunchOver(ForwardKernel, y.Length, y, x, bias, y.Length, y.Shape.Channels, (int)activation.Kind, activation.Slope);
 
     /// <summary>
     /// dx = dy * f'(y) and dbias += its sum over rows. <paramref name="dx"/> may be <paramref name="dy"/>;
@@ -126,14 +145,34 @@ public static class BiasActivation
         int channels = y.Shape.Channels;
         if (dbias is { } db)
             Shape.RequireLength(db, channels);
-        if (device.IsReference)
+        if (device.Kind == DeviceKind.Cuda)
+            LaunchBackward(device, dx, dy, y, dbias, activation);
+        else if (device.IsReference)
             ReferenceBackward<float>(dx.Span, dy.Span, y.Span, dbias is null ? default : dbias.Value.Span, channels, activation);
         else
             ElementWise.BiasActivationBackward(device, dx, dy, y, dbias, activation);
     }
 
-    /// <summary>Floats of scratch memory that both passes need for an output of this shape.</summary>
-    public static int ScratchFloats(Shape y) => ElementWise.BiasActivationScratch(y);
+    private static void LaunchBackward(Device device, Tensor dx, Tensor dy, Tensor y, Tensor? dbias, Activation activation)
+    {
+        int n = y.Length, channels = y.Shape.Channels;
+        if (dbias is not { } db)
+        {
+            device.LaunchOver(BackwardKernel, n, dx, dy, y, n, (int)activation.Kind, activation.Slope);
+            return;
+        }
+        if (n == 0)
+            return;
+        int rows = n / channels, slabs = (rows + Slab - 1) / Slab, warps = (channels + 31) / 32;
+        nint partial = (nint)device.Scratch(slabs * channels);
+        device.Launch(BiasBackwardKernel, new(slabs, warps), new(32, 8), 0, dx, partial, dy, y, rows, channels, (int)activation.Kind,
+            activation.Slope);
+        device.Launch(ColumnSumKernel, warps, new(32, 8), 0, db, partial, slabs, channels);
+    }
+
+    /// <summary>Floats of scratch memory that both passes need for an output of this shape, on any device.</summary>
+    public static int ScratchFloats(Shape y)
+        => Math.Max(ElementWise.BiasActivationScratch(y), (y.Length / Math.Max(y.Channels, 1) + Slab - 1) / Slab * y.Channels);
 
     internal static void ReferenceForward<T>(Span<T> y, ReadOnlySpan<T> bias, int channels, Activation activation)
         where T : IFloatingPointIeee754<T>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using CudaGen.Runtime.Native;
 
 namespace CudaGen.Runtime;
 
@@ -16,13 +17,17 @@ public sealed unsafe class Arena : IDisposable
     /// <summary>Start of every tensor, in bytes: a cache line, two AVX-512 vectors of a CUDA transaction.</summary>
     public const int Alignment = 64;
 
-    // Vector code may read, never write, up to one vector past the end of the last tensor.
+    // Vector code of the CPU path may read, never write, up to one vector past the end of the last tensor.
     internal const int Slack = 256;
 
     private readonly Device? _device;
+    private readonly bool _owns = true;
     private nint _base;
 
     private Arena(string name) => Name = name;
+
+    private Arena(Device device, string name, nint memory, long capacity)
+        => (Name, Capacity, _device, _base, _owns) = (name, capacity, device, memory, false);
 
     /// <summary>Allocates <paramref name="capacity"/> bytes, rounded up to the alignment and zeroed.</summary>
     /// <exception cref="DeviceException">The memory is not to be had.</exception>
@@ -32,18 +37,51 @@ public sealed unsafe class Arena : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(capacity);
         device.ThrowIfDisposed();
         (Name, Capacity, _device) = (name, Padded(capacity), device);
-        nuint bytes = (nuint)Capacity + Slack;
-        try
+        if (device.Cuda is { } cuda)
         {
-            _base = (nint)NativeMemory.AlignedAlloc(bytes, Alignment);
+            nuint bytes = (nuint)Math.Max(Capacity, 1);
+            cuda.RefuseInCapture($"Allocating the arena '{name}'");
+            try
+            {
+                _base = cuda.Allocate(bytes);
+            }
+            catch (CudaException e) when (e.Status == (int)CUresult.CUDA_ERROR_OUT_OF_MEMORY)
+            {
+                throw new DeviceException($"arena '{name}': {capacity} bytes are not to be had on {device.Description}: {e.Message}");
+            }
+            cuda.Clear(_base, bytes);
         }
-        catch (OutOfMemoryException)
+        else
         {
-            throw new DeviceException($"arena '{name}': {capacity} bytes are not to be had");
+            nuint bytes = (nuint)Capacity + Slack;
+            try
+            {
+                _base = (nint)NativeMemory.AlignedAlloc(bytes, Alignment);
+            }
+            catch (OutOfMemoryException)
+            {
+                throw new DeviceException($"arena '{name}': {capacity} bytes are not to be had");
+            }
+            NativeMemory.Clear((void*)_base, bytes);
         }
-        NativeMemory.Clear((void*)_base, bytes);
         device.Attach();
         LiveObjects.Add(LiveObject.Arena);
+    }
+
+    /// <summary>
+    /// An arena in memory that someone else owns, such as another CUDA library of the application. The memory must stay as
+    /// long as the arena, and start at a multiple of <see cref="Alignment"/>.
+    /// </summary>
+    public static Arena Wrap(Device device, string name, nint memory, long capacity)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentOutOfRangeException.ThrowIfNegative(capacity);
+        if (memory == 0 || memory % Alignment != 0)
+            throw new ArgumentException($"the memory of an arena starts at a multiple of {Alignment}, found 0x{memory:x}", nameof(memory));
+        device.ThrowIfDisposed();
+        device.Attach();
+        LiveObjects.Add(LiveObject.Arena);
+        return new(device, name, memory, capacity);
     }
 
     /// <summary>An arena without memory that only counts what is taken from it.</summary>
@@ -62,14 +100,16 @@ public sealed unsafe class Arena : IDisposable
 
     /// <summary>Carves a tensor.</summary>
     /// <exception cref="CudaGenException">The arena is full.</exception>
-    public Tensor Take(Shape shape) => new(Carve((long)shape.Length * sizeof(float)), shape);
+    public Tensor Take(Shape shape) => new(Carve((long)shape.Length * sizeof(float)), shape, Kind);
 
     /// <summary>Carves a buffer.</summary>
     /// <exception cref="CudaGenException">The arena is full.</exception>
-    public Buffer<T> Take<T>(int length) where T : unmanaged => new(Carve((long)length * sizeof(T)), length);
+    public Buffer<T> Take<T>(int length) where T : unmanaged => new(Carve((long)length * sizeof(T)), length, Kind);
+
+    private DeviceKind Kind => _device?.Kind ?? DeviceKind.Cpu;
 
     /// <summary>All that was carved, gaps included, as one flat tensor.</summary>
-    public Tensor AsTensor() => new(_base, new Shape(checked((int)(Used / sizeof(float)))));
+    public Tensor AsTensor() => new(_base, new Shape(checked((int)(Used / sizeof(float)))), Kind);
 
     private static long Padded(long bytes) => (bytes + Alignment - 1) / Alignment * Alignment;
 
@@ -89,7 +129,10 @@ public sealed unsafe class Arena : IDisposable
     {
         if (_base == 0)
             return;
-        NativeMemory.AlignedFree((void*)_base);
+        if (_owns && _device!.Cuda is { } cuda)
+            cuda.Free(_base);
+        else if (_owns)
+            NativeMemory.AlignedFree((void*)_base);
         _base = 0;
         _device!.Detach();
         LiveObjects.Remove(LiveObject.Arena);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -33,17 +34,21 @@ public enum Implementation
 }
 
 /// <summary>
-/// Owner of everything that runs work: the worker threads of the CPU path. One thread uses a device at a time. Dispose
-/// it last, after every arena and plan made on it.
+/// Owner of everything that runs work: the worker threads of the CPU path, or a CUDA context with one stream. One thread
+/// uses a device at a time. Dispose it last, after every arena and plan made on it.
 /// </summary>
-public sealed unsafe class Device : IDisposable
+/// <remarks>
+/// What a CUDA device is given runs later and in order; <see cref="Download{T}(Buffer{T}, Span{T})"/> and <see cref="Synchronize"/> wait.
+/// On the CPU everything has happened when a call returns.
+/// </remarks>
+public sealed unsafe partial class Device : IDisposable
 {
     private int _attached;
     private bool _disposed;
     private float* _scratch;
     private int _scratchLength;
 
-    private Device(DeviceKind kind, Workers workers) => (Kind, Workers) = (kind, workers);
+    private Device(DeviceKind kind, Workers workers, CudaContext? cuda = null) => (Kind, Workers, Cuda) = (kind, workers, cuda);
 
     public DeviceKind Kind { get; }
 
@@ -74,20 +79,32 @@ public sealed unsafe class Device : IDisposable
         return device;
     }
 
-    /// <summary>Opens the device that a person named: <c>auto</c>, <c>cpu</c> or <c>cuda</c>.</summary>
+    /// <summary>
+    /// Opens the device that a person named: <c>cpu</c>, <c>cuda</c>, <c>cuda:N</c>, or <c>auto</c>, which is the first GPU
+    /// where the driver loads and has one, and otherwise the CPU. The description says which it became.
+    /// </summary>
     /// <exception cref="DeviceException">There is no such device here.</exception>
-    public static Device Open(string name, int threads = 0, Implementation implementation = Implementation.Auto) => name switch
+    public static Device Open(string name, int threads = 0, Implementation implementation = Implementation.Auto)
     {
-        "auto" or "cpu" => Cpu(threads, implementation),
-        "cuda" => throw new DeviceException("device 'cuda': this version of CudaGen runs on the CPU only; take 'cpu' or 'auto'"),
-        _ => throw new DeviceException($"device '{name}': expected auto, cpu or cuda"),
-    };
+        ArgumentNullException.ThrowIfNull(name);
+        if (name == "auto")
+            name = implementation is Implementation.Reference or Implementation.Cpu || !CudaIsHere() ? "cpu" : "cuda";
+        if (name == "cpu")
+            return Cpu(threads, implementation);
+        if (name == "cuda")
+            return OpenCuda(0, implementation);
+        return name.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(name.AsSpan(5), NumberStyles.None, null, out int ordinal)
+            ? OpenCuda(ordinal, implementation)
+            : throw new DeviceException($"device '{name}': expected auto, cpu, cuda or cuda:N");
+    }
 
     /// <summary>One line for a person: what computes, and how wide.</summary>
     public string Description
     {
         get
         {
+            if (Cuda is { } cuda)
+                return DescribeCuda(cuda);
             int bits = Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128;
             string how = IsReference ? "reference loops" : $"{bits}-bit vectors";
             return $"cpu ({Workers.Count} {(Workers.Count == 1 ? "thread" : "threads")}, {how})";
@@ -101,21 +118,34 @@ public sealed unsafe class Device : IDisposable
     public void ReserveScratch(int floats) => Scratch(floats);
 
     /// <summary>
-    /// At least <paramref name="floats"/> floats of uninitialised memory for the inside of one operation. The next call
-    /// hands out the same memory again.
+    /// At least <paramref name="floats"/> floats of uninitialised memory on the device for the inside of one operation. The
+    /// next call hands out the same memory again.
     /// </summary>
     public float* Scratch(int floats)
     {
         ThrowIfDisposed();
         if (floats > _scratchLength)
         {
-            if (_scratch != null)
-                NativeMemory.AlignedFree(_scratch);
-            _scratch = (float*)NativeMemory.AlignedAlloc(checked((nuint)floats * sizeof(float)) + Arena.Slack, Arena.Alignment);
+            Cuda?.RefuseInCapture($"Growing the scratch memory from {_scratchLength} to {floats} floats");
+            nuint bytes = checked((nuint)floats * sizeof(float));
+            FreeScratch();
+            _scratch = Cuda is { } cuda ? (float*)cuda.Allocate(bytes) : (float*)NativeMemory.AlignedAlloc(bytes + Arena.Slack, Arena.Alignment);
             _scratchLength = floats;
             ScratchGrowths++;
         }
         return _scratch;
+    }
+
+    private void FreeScratch()
+    {
+        if (_scratch == null)
+            return;
+        if (Cuda is { } cuda)
+            cuda.Free((nint)_scratch);
+        else
+            NativeMemory.AlignedFree(_scratch);
+        _scratch = null;
+        _scratchLength = 0;
     }
 
     private static string Name(Implementation implementation) => implementation.ToString().ToLowerInvariant();
@@ -127,18 +157,18 @@ public sealed unsafe class Device : IDisposable
     /// <summary>Throws when the device is closed.</summary>
     public void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 
-    /// <summary>Stops the worker threads.</summary>
+    /// <summary>Stops the worker threads; gives the context back.</summary>
     /// <exception cref="DeviceException">Arenas made on this device are still alive.</exception>
     public void Dispose()
     {
         if (_disposed)
             return;
         if (Volatile.Read(ref _attached) is > 0 and int alive)
-            throw new DeviceException($"the device is closed while {alive} of its arenas are alive; dispose them first");
+            throw new DeviceException($"the device is closed while {alive} of its arenas, graphs, events or pinned buffers are alive; dispose them first");
         _disposed = true;
         Workers.Dispose();
-        NativeMemory.AlignedFree(_scratch);
-        _scratch = null;
+        FreeScratch();
+        Cuda?.Dispose();
         LiveObjects.Remove(LiveObject.Device);
     }
 }

@@ -14,6 +14,16 @@ public sealed class ShapeException(string message) : CudaGenException(message);
 public sealed class DeviceException(string message) : CudaGenException(message);
 
 /// <summary>
+/// A call of NVIDIA's libraries failed: the message holds the call, the name of the status and NVIDIA's words, and what
+/// the CPU stand-ins found, when they are at work.
+/// </summary>
+public sealed class CudaException(string message, int status) : CudaGenException(message)
+{
+    /// <summary>The number of the status, in the enumeration of the library that was called.</summary>
+    public int Status { get; } = status;
+}
+
+/// <summary>
 /// A file, flag or value that a person gave is wrong. The message is one line: what it is, what was found, what was
 /// expected. Programs print it as it stands and exit with status 2.
 /// </summary>

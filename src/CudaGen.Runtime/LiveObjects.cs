@@ -6,6 +6,9 @@ public enum LiveObject
     Device,
     Arena,
     Plan,
+    Graph,
+    Event,
+    Pinned,
 }
 
 /// <summary>

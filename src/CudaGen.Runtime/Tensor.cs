@@ -6,37 +6,56 @@ namespace CudaGen.Runtime;
 /// </summary>
 /// <param name="Address">Address on the device; 0 while a plan is only measured.</param>
 /// <param name="Shape">Extents, the last one contiguous.</param>
-public readonly record struct Tensor(nint Address, Shape Shape)
+/// <param name="Kind">Where the address is one.</param>
+public readonly record struct Tensor(nint Address, Shape Shape, DeviceKind Kind = DeviceKind.Cpu)
 {
     public int Length => Shape.Length;
 
     /// <summary>The elements, for a tensor whose device is the CPU.</summary>
-    /// <exception cref="DeviceException">The tensor has no memory yet: its plan was only measured.</exception>
-    public unsafe Span<float> Span => Address == 0 && Length > 0
+    /// <exception cref="DeviceException">
+    /// The tensor is on a GPU (see <see cref="Device.Download(Tensor, System.Span{float})"/>), or has no memory yet: its plan was only measured.
+    /// </exception>
+    public unsafe Span<float> Span => Kind != DeviceKind.Cpu
+        ? throw new DeviceException($"the tensor {Shape} is in the memory of a GPU; Device.Download copies it")
+        : Address == 0 && Length > 0
         ? throw new DeviceException($"the tensor {Shape} has no memory: its plan was measured, not allocated")
         : new((void*)Address, Length);
 
     /// <summary>The same elements in another shape.</summary>
     /// <exception cref="ShapeException">The number of elements differs.</exception>
     public Tensor Reshape(Shape shape) => shape.Length == Length
-        ? new(Address, shape)
+        ? new(Address, shape, Kind)
         : throw new ShapeException($"Reshape: {Shape} has {Length} elements, {shape} has {shape.Length}");
+
+    /// <summary>The <paramref name="shape"/> that starts <paramref name="offset"/> elements further on.</summary>
+    /// <exception cref="ShapeException">It does not end within this tensor.</exception>
+    public Tensor Slice(int offset, Shape shape) => offset >= 0 && offset <= Length - shape.Length
+        ? new(Address == 0 ? 0 : Address + (nint)offset * sizeof(float), shape, Kind)
+        : throw new ShapeException($"Slice: {shape} from element {offset} of {Shape}");
 
     /// <summary><paramref name="count"/> rows from row <paramref name="start"/> on.</summary>
     /// <exception cref="ShapeException">There are not that many.</exception>
     public Tensor Rows(int start, int count) => start >= 0 && count >= 0 && start <= Shape.Rows - count
-        ? new(Address == 0 ? 0 : Address + (nint)start * Shape.RowLength * sizeof(float), Shape.WithRows(count))
+        ? new(Address == 0 ? 0 : Address + (nint)start * Shape.RowLength * sizeof(float), Shape.WithRows(count), Kind)
         : throw new ShapeException($"Rows: {count} rows from {start} of {Shape}");
 }
 
 /// <summary>Elements of any plain type in an <see cref="Arena"/>: data set bytes, counters. Owns nothing.</summary>
 /// <param name="Address">Address on the device; 0 while a plan is only measured.</param>
 /// <param name="Length">Number of elements.</param>
-public readonly record struct Buffer<T>(nint Address, int Length) where T : unmanaged
+/// <param name="Kind">Where the address is one.</param>
+public readonly record struct Buffer<T>(nint Address, int Length, DeviceKind Kind = DeviceKind.Cpu) where T : unmanaged
 {
+    /// <summary>The pointer of the buffer.</summary>
+    public static implicit operator KernelArgument(Buffer<T> value) => value.Address;
+
     /// <summary>The elements, for a buffer whose device is the CPU.</summary>
-    /// <exception cref="DeviceException">The buffer has no memory yet: its plan was only measured.</exception>
-    public unsafe Span<T> Span => Address == 0 && Length > 0
+    /// <exception cref="DeviceException">
+    /// The buffer is on a GPU (see <see cref="Device.Download{T}(Buffer{T}, System.Span{T})"/>), or has no memory yet: its plan was only measured.
+    /// </exception>
+    public unsafe Span<T> Span => Kind != DeviceKind.Cpu
+        ? throw new DeviceException($"the buffer of {Length} is in the memory of a GPU; Device.Download copies it")
+        : Address == 0 && Length > 0
         ? throw new DeviceException($"the buffer of {Length} has no memory: its plan was measured, not allocated")
         : new((void*)Address, Length);
 }

@@ -1,0 +1,184 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Reflection;
+using System.Runtime.InteropServices;
+
+namespace CudaGen.Runtime.Native;
+
+/// <summary>
+/// Finds NVIDIA's libraries. One table says under which names and in which folders; nothing is guessed elsewhere, and a
+/// library that is not found is reported with every name that was tried.
+/// </summary>
+internal static class NativeLibraries
+{
+    // Beside it lie the stand-ins of CudaGen.KernelCheck; they share their state through it.
+    private const string Emulator = "libcudagen_emulator.so";
+
+    // Versions newest first. The folder names are those of NVIDIA's Python packages under site-packages/nvidia:
+    // "cu13" of CUDA 13, one for each library of CUDA 12.
+    private static readonly Entry[] Table =
+    [
+        new(Cuda.Library, "CUDAGEN_CUDA_PATH", "libcuda.so", [1], []),
+        new(Nvrtc.Library, "CUDAGEN_NVRTC_PATH", "libnvrtc.so", [13, 12], ["cu13", "cuda_nvrtc"]),
+        new("cublas", "CUDAGEN_CUBLAS_PATH", "libcublas.so", [13, 12], ["cu13", "cublas"]),
+        new("cudnn", "CUDAGEN_CUDNN_PATH", "libcudnn.so", [9, 8], ["cudnn"]),
+    ];
+
+    private static readonly Lock Gate = new();
+    private static readonly Dictionary<string, Found> Loaded = [];
+    private static bool _resolving;
+
+    private sealed record Entry(string Library, string Override, string FileName, int[] Versions, string[] PythonFolders);
+
+    /// <summary>A library that was loaded.</summary>
+    /// <param name="Handle">For <see cref="NativeLibrary"/>.</param>
+    /// <param name="Path">The name under which the loader took it: a path, or a file name that the system's loader knows.</param>
+    internal sealed record Found(nint Handle, string Path);
+
+    /// <summary>What surrounds this process, as the search sees it; tests put their own here.</summary>
+    /// <param name="Variable">An environment variable, or null.</param>
+    /// <param name="Folders">The folders that match a path whose last components may hold '*'.</param>
+    internal sealed record Surroundings(Func<string, string?> Variable, Func<string, IEnumerable<string>> Folders)
+    {
+        internal static Surroundings OfProcess { get; } = new(Environment.GetEnvironmentVariable, Expand);
+
+        private static IEnumerable<string> Expand(string pattern)
+        {
+            IEnumerable<string> folders = ["/"];
+            foreach (string part in pattern.Split('/', StringSplitOptions.RemoveEmptyEntries))
+            {
+                folders = part.Contains('*', StringComparison.Ordinal)
+                    ? folders.SelectMany(f => Subfolders(f, part))
+                    : folders.Select(f => Path.Combine(f, part));
+            }
+            return folders.Where(Directory.Exists);
+        }
+
+        private static string[] Subfolders(string folder, string pattern)
+        {
+            try
+            {
+                string[] found = Directory.GetDirectories(folder, pattern);
+                Array.Sort(found, (a, b) => StringComparer.Ordinal.Compare(b, a)); // python3.12 before python3.11
+                return found;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                return [];
+            }
+        }
+    }
+
+    /// <summary>
+    /// The names that are tried for a library, in order. <paramref name="major"/> is the CUDA version that the driver runs:
+    /// what is newer than the driver comes last, because its code may not load.
+    /// </summary>
+    internal static IEnumerable<string> Candidates(string library, int major, Surroundings around)
+    {
+        Entry entry = Table.Single(e => e.Library == library);
+        if (around.Variable(entry.Override) is { Length: > 0 } path)
+            return [path]; // An explicit choice is the only one.
+        bool follows = library is "nvrtc" or "cublas";
+        string[] names = [.. entry.Versions.OrderBy(v => follows && major > 0 && v > major).Select(v => $"{entry.FileName}.{v}")];
+        string[] own = Split(around.Variable("CUDAGEN_LIB_DIR"));
+        if (Loaded.GetValueOrDefault(Cuda.Library) is { } driver && StandInFolder(driver) is { } standIns)
+            own = [standIns];
+        IEnumerable<string> chosen = own.SelectMany(f => names.Select(n => Path.Combine(f, n)));
+        if (own.Length > 0 && File.Exists(Path.Combine(own[0], Emulator)))
+            return chosen; // Stand-ins work with each other only.
+        return chosen.Concat(names).Concat(Folders(entry, around).SelectMany(f => names.Select(n => Path.Combine(f, n)))).Distinct();
+    }
+
+    private static IEnumerable<string> Folders(Entry entry, Surroundings around)
+    {
+        foreach (string variable in (string[])["CUDA_PATH", "CUDA_HOME"])
+        {
+            if (around.Variable(variable) is { Length: > 0 } root)
+                yield return Path.Combine(root, "lib64");
+        }
+        foreach (string folder in (string[])["/usr/local/cuda/lib64", "/usr/lib/wsl/lib"])
+        {
+            foreach (string found in around.Folders(folder))
+                yield return found;
+        }
+        foreach (string prefix in PythonPrefixes(around))
+        {
+            foreach (string package in entry.PythonFolders)
+            {
+                foreach (string packages in (string[])["site-packages", "dist-packages"])
+                {
+                    foreach (string found in around.Folders($"{prefix}/lib/python3*/{packages}/nvidia/{package}/lib"))
+                        yield return found;
+                }
+            }
+        }
+    }
+
+    private static IEnumerable<string> PythonPrefixes(Surroundings around)
+    {
+        foreach (string variable in (string[])["VIRTUAL_ENV", "CONDA_PREFIX"])
+        {
+            if (around.Variable(variable) is { Length: > 0 } prefix)
+                yield return prefix;
+        }
+        // <prefix>/bin/python3 is how a Python that was put on the path shows.
+        foreach (string folder in Split(around.Variable("PATH")))
+        {
+            if (Path.GetFileName(folder) == "bin" && Path.GetDirectoryName(folder) is { Length: > 1 } prefix)
+                yield return prefix;
+        }
+        if (around.Variable("HOME") is { Length: > 0 } home)
+            yield return Path.Combine(home, ".local");
+    }
+
+    private static string[] Split(string? list) => list?.Split(':', StringSplitOptions.RemoveEmptyEntries) ?? [];
+
+    /// <summary>Loads a library, or returns what was loaded before.</summary>
+    /// <exception cref="DeviceException">It is not to be had; the message lists every name that was tried.</exception>
+    internal static Found Load(string library, int major = 0)
+        => TryLoad(library, major, out Found? found, out string failure) ? found : throw new DeviceException(failure);
+
+    /// <summary>Loads a library if it is there; otherwise says what was tried.</summary>
+    internal static bool TryLoad(string library, int major, [NotNullWhen(true)] out Found? found, out string failure)
+    {
+        lock (Gate)
+        {
+            failure = "";
+            if (Loaded.TryGetValue(library, out found))
+                return true;
+            if (!_resolving)
+            {
+                NativeLibrary.SetDllImportResolver(typeof(NativeLibraries).Assembly, Resolve);
+                _resolving = true;
+            }
+            List<string> tried = [];
+            foreach (string candidate in Candidates(library, major, Surroundings.OfProcess))
+            {
+                tried.Add(candidate);
+                if (NativeLibrary.TryLoad(candidate, out nint handle))
+                {
+                    found = new(handle, candidate);
+                    Loaded.Add(library, found);
+                    return true;
+                }
+            }
+            failure = $"no library '{library}'; tried {string.Join(", ", tried)}";
+            return false;
+        }
+    }
+
+    /// <summary>The stand-ins' own library, when the driver that was loaded is one of them.</summary>
+    internal static bool TryLoadEmulator(out nint emulator)
+    {
+        emulator = 0;
+        return StandInFolder(Load(Cuda.Library)) is { } folder && NativeLibrary.TryLoad(Path.Combine(folder, Emulator), out emulator);
+    }
+
+    /// <summary>Whether a library that was loaded has a function, for those that older versions lack.</summary>
+    internal static bool HasExport(string library, string function) => NativeLibrary.TryGetExport(Load(library).Handle, function, out _);
+
+    private static string? StandInFolder(Found driver)
+        => Path.GetDirectoryName(driver.Path) is { Length: > 0 } folder && File.Exists(Path.Combine(folder, Emulator)) ? folder : null;
+
+    private static nint Resolve(string library, Assembly assembly, DllImportSearchPath? search)
+        => Loaded.TryGetValue(library, out Found? found) ? found.Handle : 0;
+}

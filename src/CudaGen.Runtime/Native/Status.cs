@@ -1,0 +1,45 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace CudaGen.Runtime.Native;
+
+/// <summary>Turns a status into an exception that holds the call's text, the status's name and NVIDIA's own words.</summary>
+internal static unsafe class Status
+{
+    internal static void Check(CUresult status, [CallerArgumentExpression(nameof(status))] string call = "")
+    {
+        if (status != CUresult.CUDA_SUCCESS)
+            Throw(status, call);
+    }
+
+    internal static void Check(nvrtcResult status, [CallerArgumentExpression(nameof(status))] string call = "")
+    {
+        if (status != nvrtcResult.NVRTC_SUCCESS)
+            Throw(call, Text(Nvrtc.nvrtcGetErrorString(status)), (int)status, "");
+    }
+
+    [DoesNotReturn]
+    private static void Throw(CUresult status, string call)
+    {
+        string name = Cuda.cuGetErrorName(status, out byte* text) == CUresult.CUDA_SUCCESS ? Text(text) : "unknown status";
+        string words = Cuda.cuGetErrorString(status, out text) == CUresult.CUDA_SUCCESS ? Text(text) : "";
+        Throw(call, name, (int)status, words);
+    }
+
+    /// <summary>A failure of any library: its call, and the status as that library spells it.</summary>
+    [DoesNotReturn]
+    internal static void Throw(string call, string name, int status, string words)
+    {
+        string message = $"{FunctionOf(call)}: {name} ({status}){(words.Length > 0 ? ": " + words : "")}";
+        foreach (string report in Emulator.Current?.Reports ?? [])
+            message += Environment.NewLine + "  " + report;
+        throw new CudaException(message, status);
+    }
+
+    /// <summary>The text of a C string.</summary>
+    internal static string Text(byte* text) => Marshal.PtrToStringUTF8((nint)text) ?? "";
+
+    // "Cuda.cuMemAlloc_v2(out address, bytes)" without the class: what a person looks up in NVIDIA's manual.
+    private static string FunctionOf(string call) => call[(call.IndexOf('.', StringComparison.Ordinal) + 1)..];
+}
