@@ -21,7 +21,7 @@ public static class Checkpoint
         foreach ((string key, string value) in metadata)
             file.Metadata[key] = value;
         foreach (NamedTensor tensor in model.State())
-            file.Add(tensor);
+            file.Add(model.Device, tensor);
         file.Write(path);
     }
 
@@ -35,7 +35,8 @@ public static class Checkpoint
         if (format != Format || kind != model.Kind)
             throw new InputException($"{path}: found '{format}' of model '{kind}', expected '{Format}' of '{model.Kind}'");
         foreach (NamedTensor tensor in model.State())
-            file.CopyTo(tensor);
+            file.CopyTo(model.Device, tensor);
+        model.StateWasReplaced();
         return file.Metadata;
     }
 }

@@ -38,10 +38,10 @@ public sealed class Generator : IDisposable
     public int ImageLength => Sizes.Image * Sizes.Image;
 
     /// <summary>Mean of the codes that the decoder was trained on, (latent): 0 for a VAE.</summary>
-    public ReadOnlySpan<float> CodeMean => _codeMean.Span;
+    public float[] CodeMean => _planner.Device.ToArray(_codeMean);
 
     /// <summary>Standard deviation of those codes, (latent): 1 for a VAE.</summary>
-    public ReadOnlySpan<float> CodeDeviation => _codeDeviation.Span;
+    public float[] CodeDeviation => _planner.Device.ToArray(_codeDeviation);
 
     /// <summary>
     /// Decodes any number of codes, a batch at a time.
@@ -60,9 +60,9 @@ public sealed class Generator : IDisposable
         for (int done = 0; done < count; done += Batch)
         {
             int rows = Math.Min(Batch, count - done);
-            codes.Slice(done * latent, rows * latent).CopyTo(_code.Span);
+            _planner.Device.Upload(_code.Rows(0, rows), codes.Slice(done * latent, rows * latent));
             _decoder.Forward(_planner.Device);
-            _decoder.Y.Rows(0, rows).Span.CopyTo(images[(done * ImageLength)..]);
+            _planner.Device.Download(_decoder.Y.Rows(0, rows), images.Slice(done * ImageLength, rows * ImageLength));
         }
     }
 
@@ -83,7 +83,7 @@ public sealed class Generator : IDisposable
         foreach ((string key, int value) in Described(model.Sizes))
             file.Metadata[key] = value.ToString(CultureInfo.InvariantCulture);
         foreach (Parameter p in model.Parameters.Where(p => IsOfDecoder(p.Name)))
-            file.Add(new NamedTensor(p.Name, p.Value));
+            file.Add(model.Device, new NamedTensor(p.Name, p.Value));
         file.Add("code.mean", [codeMean.Length], codeMean);
         file.Add("code.deviation", [codeDeviation.Length], codeDeviation);
         file.Write(path);
@@ -104,9 +104,9 @@ public sealed class Generator : IDisposable
         try
         {
             foreach (Parameter p in generator._planner.Parameters)
-                file.CopyTo(new NamedTensor(p.Name, p.Value));
-            file.CopyTo(new NamedTensor("code.mean", generator._codeMean));
-            file.CopyTo(new NamedTensor("code.deviation", generator._codeDeviation));
+                file.CopyTo(device, new NamedTensor(p.Name, p.Value));
+            file.CopyTo(device, new NamedTensor("code.mean", generator._codeMean));
+            file.CopyTo(device, new NamedTensor("code.deviation", generator._codeDeviation));
             return generator;
         }
         catch

@@ -17,7 +17,7 @@ public sealed class ImageData : IDisposable
         (Height, Width, Channels, Count) = (height, width, channels, pixels.Length / image);
         _arena = new Arena(device, "images", pixels.Length + Arena.Alignment);
         Pixels = _arena.Take<byte>(pixels.Length);
-        pixels.CopyTo(Pixels.Span);
+        device.Upload(Pixels, pixels);
     }
 
     public Buffer<byte> Pixels { get; }

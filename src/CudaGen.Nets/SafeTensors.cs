@@ -56,22 +56,24 @@ public sealed class SafeTensors
         => Add(name, "F32", extents, MemoryMarshal.AsBytes(values));
 
     /// <summary>Adds a tensor or counter of a model; the elements are copied.</summary>
-    public void Add(NamedTensor named)
+    public void Add(Device device, NamedTensor named)
     {
+        ArgumentNullException.ThrowIfNull(device);
         if (named.IsCounter)
-            Add(named.Name, "U64", [named.Counter.Length], MemoryMarshal.AsBytes(named.Counter.Span));
+            Add(named.Name, "U64", [named.Counter.Length], MemoryMarshal.AsBytes(device.ToArray(named.Counter).AsSpan()));
         else
-            Add(named.Name, Extents(named.Tensor.Shape), named.Tensor.Span);
+            Add(named.Name, Extents(named.Tensor.Shape), device.ToArray(named.Tensor));
     }
 
     /// <summary>Copies what the file has under this name into a tensor or counter of a model.</summary>
     /// <exception cref="InputException">It has none, or another type or shape.</exception>
-    public void CopyTo(NamedTensor named)
+    public void CopyTo(Device device, NamedTensor named)
     {
+        ArgumentNullException.ThrowIfNull(device);
         if (named.IsCounter)
-            Expect(named.Name, "U64", [named.Counter.Length]).Counters.CopyTo(named.Counter.Span);
+            device.Upload(named.Counter, Expect(named.Name, "U64", [named.Counter.Length]).Counters);
         else
-            Expect(named.Name, "F32", Extents(named.Tensor.Shape)).Floats.CopyTo(named.Tensor.Span);
+            device.Upload(named.Tensor, Expect(named.Name, "F32", Extents(named.Tensor.Shape)).Floats);
     }
 
     /// <summary>The tensor with this name, type and extents.</summary>

@@ -215,9 +215,8 @@ public static class OpsRun
             BatchNorm.ForwardInference(c.Device, y, x, runningMean, runningVariance, gamma, beta, epsilon);
             // Nothing is trained through inference. gamma and beta have the gradients of training, with the running
             // statistics; that of x is y of dy without the two offsets.
-            runningMean.Span.CopyTo(mean.Span);
-            for (int i = 0; i < rstd.Length; i++)
-                rstd.Span[i] = 1 / MathF.Sqrt(runningVariance.Span[i] + epsilon);
+            c.Device.Copy(mean, runningMean);
+            c.Device.Upload(rstd, Array.ConvertAll(c.Device.ToArray(runningVariance), v => 1 / MathF.Sqrt(v + epsilon)));
             BatchNorm.Backward(c.Device, dx, dgamma, dbeta, dy, x, mean, rstd, gamma);
             BatchNorm.ForwardInference(c.Device, dx, dy, c.New(gamma.Shape), runningVariance, gamma, c.New(gamma.Shape), epsilon);
         }
@@ -285,7 +284,7 @@ public static class OpsRun
     {
         Optimiser optimiser = c.Optimiser();
         Tensor p = c.Input("p0");
-        float[][] gradients = [.. Enumerable.Range(1, 3).Select(i => c.Input("g" + i, p.Shape).Span.ToArray())];
+        float[][] gradients = [.. Enumerable.Range(1, 3).Select(i => c.Device.ToArray(c.Input("g" + i, p.Shape)))];
         optimiser.Run(c.Device, p, gradients, c.OptionalNumber("clip"), step => c.Stepped("p" + step, p, new(optimiser.StepSize, step)));
     }
 }
@@ -297,7 +296,7 @@ internal sealed class OpsCase(Workspace work, GoldenFile golden, string name, Js
     public Device Device => work.Device;
 
     /// <summary>The upstream gradient of a scalar.</summary>
-    public float Upstream => Input("gy", Shape.Scalar).Span[0];
+    public float Upstream => Device.Read(Input("gy", Shape.Scalar));
 
     public Tensor New(Shape shape) => work.Take(shape);
 
@@ -306,9 +305,9 @@ internal sealed class OpsCase(Workspace work, GoldenFile golden, string name, Js
     {
         StoredTensor stored = golden.Stored($"{name}.{key}");
         int[] e = stored.Extents;
-        Tensor tensor = New(Shape.Of(e.Length == 4 ? [e[0], e[2], e[3], e[1]] : e));
-        Layout.OfRank(e).ToOurs(stored.Floats, tensor.Span);
-        return tensor;
+        float[] ours = new float[stored.Length];
+        Layout.OfRank(e).ToOurs(stored.Floats, ours);
+        return work.Of(Shape.Of(e.Length == 4 ? [e[0], e[2], e[3], e[1]] : e), ours);
     }
 
     /// <summary>An input of a certain rank.</summary>
@@ -333,8 +332,8 @@ internal sealed class OpsCase(Workspace work, GoldenFile golden, string name, Js
         Tensor both = New(new Shape(rows, 2 * width));
         for (int row = 0; row < rows; row++)
         {
-            a.Rows(row, 1).Span.CopyTo(both.Rows(row, 1).Span);
-            b.Rows(row, 1).Span.CopyTo(both.Rows(row, 1).Span[width..]);
+            Device.Copy(both.Slice(2 * row * width, new Shape(width)), a.Slice(row * width, new Shape(width)));
+            Device.Copy(both.Slice((2 * row + 1) * width, new Shape(width)), b.Slice(row * width, new Shape(width)));
         }
         return both;
     }
@@ -346,9 +345,8 @@ internal sealed class OpsCase(Workspace work, GoldenFile golden, string name, Js
         Tensor a = New(new Shape(rows, width)), b = New(new Shape(rows, width));
         for (int row = 0; row < rows; row++)
         {
-            Span<float> both = heads.Rows(row, 1).Span;
-            both[..width].CopyTo(a.Rows(row, 1).Span);
-            both[width..].CopyTo(b.Rows(row, 1).Span);
+            Device.Copy(a.Slice(row * width, new Shape(width)), heads.Slice(2 * row * width, new Shape(width)));
+            Device.Copy(b.Slice(row * width, new Shape(width)), heads.Slice((2 * row + 1) * width, new Shape(width)));
         }
         Result(first, a, factor);
         Result(second, b, factor);
@@ -359,7 +357,7 @@ internal sealed class OpsCase(Workspace work, GoldenFile golden, string name, Js
     {
         Shape s = ours.Shape;
         Layout layout = s.Rank == 4 ? Layout.Images(s[0], s[3], s[1], s[2]) : Layout.Plain([.. Enumerable.Range(0, s.Rank).Select(i => s[i])]);
-        float[] theirs = layout.ToTheirs(ours.Span);
+        float[] theirs = layout.ToTheirs(Device.ToArray(ours));
         for (int i = 0; i < theirs.Length; i++)
             theirs[i] *= factor;
         computed.Add($"{name}.{key}", new(layout.Extents, theirs));

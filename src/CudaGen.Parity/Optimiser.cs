@@ -47,15 +47,15 @@ internal sealed class Optimiser
         Buffer<ulong> step = work.Counter();
         foreach (float[] values in gradients)
         {
-            values.CopyTo(gradient.Span);
+            device.Upload(gradient, values);
             if (IsAdam)
                 Optimisers.Adam(device, parameters, gradient, first, second, step, Adam);
             else
                 Optimisers.RmsProp(device, parameters, gradient, second, RmsProp);
             if (clip is { } bound)
                 Optimisers.Clip(device, parameters, bound);
-            step.Span[0]++;
-            after((int)step.Span[0]);
+            device.Upload(step, [device.Read(step) + 1]);
+            after((int)device.Read(step));
         }
     }
 

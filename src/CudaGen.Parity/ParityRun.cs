@@ -112,11 +112,15 @@ internal sealed class CodeModelRun
         using CodeModel model = Build();
         model.Plan(_device, _batch, 0);
         foreach (Parameter parameter in model.Parameters)
-            _parameters[parameter.Name].Layout.ToOurs(_parameters[parameter.Name].Values, parameter.Value.Span);
+        {
+            float[] ours = new float[parameter.Value.Length];
+            _parameters[parameter.Name].Layout.ToOurs(_parameters[parameter.Name].Values, ours);
+            _device.Upload(parameter.Value, ours);
+        }
         // One channel: H, W and C lie the same way in both layouts.
-        images.CopyTo(model.Images.Span);
+        _device.Upload(model.Images, images);
         if (model is ConvVae vae)
-            noise.CopyTo(vae.Noise.Span);
+            _device.Upload(vae.Noise, noise);
 
         float[] trace = new float[_golden.Count("trace_iterations", 3)];
         for (int step = 0; step < trace.Length; step++)
@@ -145,14 +149,14 @@ internal sealed class CodeModelRun
             Keep("loss." + model.LossNames[i], Layout.Plain(), model.Losses.Slice(i, 1));
         // Training on logits leaves out the sigmoid of the last layer.
         model.Decode();
-        Keep("out.y", flat, model.Reconstructions.Span);
-        Keep("out.z", code, model.Code.Span);
+        Keep("out.y", flat, _device.ToArray(model.Reconstructions));
+        Keep("out.z", code, _device.ToArray(model.Code));
         if (model is not ConvVae vae)
             return;
         float[] mean = new float[vae.Code.Length], second = new float[vae.Code.Length];
         for (int row = 0; row < _batch; row++)
         {
-            Span<float> heads = vae.Heads.Rows(row, 1).Span;
+            ReadOnlySpan<float> heads = _device.ToArray(vae.Heads.Rows(row, 1));
             heads[.._sizes.Latent].CopyTo(mean.AsSpan(row * _sizes.Latent));
             heads[_sizes.Latent..].CopyTo(second.AsSpan(row * _sizes.Latent));
         }
@@ -165,7 +169,7 @@ internal sealed class CodeModelRun
     private void KeepParameters(string what, CodeModel model, Func<Parameter, Tensor> which)
     {
         foreach (Parameter parameter in model.Parameters)
-            Keep($"{what}.{_net}.{parameter.Name}", _parameters[parameter.Name].Layout, which(parameter).Span);
+            Keep($"{what}.{_net}.{parameter.Name}", _parameters[parameter.Name].Layout, _device.ToArray(which(parameter)));
     }
 
     private void Keep(string name, Layout layout, ReadOnlySpan<float> ours)
@@ -189,7 +193,7 @@ internal sealed class CodeModelRun
             using var work = new Workspace(_device);
             Tensor parameters = work.Of(new Shape(known.Length), [.. known.Select(i => initial[after.IndexOf(i)])]);
             _optimiser.Run(_device, parameters, [[.. known.Select(i => gradients[after.IndexOf(i)])]], null, _ => { });
-            float[] found = parameters.Span.ToArray();
+            float[] found = _device.ToArray(parameters);
             ExpectedTensor expected = after with { Values = [.. known.Select(i => after.Values[i])], Indices = null, Statistics = null };
             yield return Comparison.Entries(expected, new([known.Length], found), Comparison.OptimiserAlone(found, new(_optimiser.StepSize)))
                 with

@@ -16,7 +16,7 @@ internal sealed class Workspace(Device device) : IDisposable
     public Tensor Of(Shape shape, ReadOnlySpan<float> values)
     {
         Tensor tensor = Take(shape);
-        values.CopyTo(tensor.Span);
+        Device.Upload(tensor, values);
         return tensor;
     }
 

@@ -46,10 +46,13 @@ public sealed unsafe partial class Device
     }
 
     /// <summary>Waits for the device and returns a copy of the elements.</summary>
-    public float[] ToArray(Tensor source)
+    public float[] ToArray(Tensor source) => ToArray(AsBuffer(source));
+
+    /// <summary>Waits for the device and returns a copy of the elements.</summary>
+    public T[] ToArray<T>(Buffer<T> source) where T : unmanaged
     {
-        float[] values = new float[source.Length];
-        Download(source, values);
+        T[] values = new T[source.Length];
+        Download(source, values.AsSpan());
         return values;
     }
 

@@ -45,6 +45,7 @@ public sealed unsafe partial class Device : IDisposable
 {
     private int _attached;
     private bool _disposed;
+    private readonly List<nint> _retired = [];
     private float* _scratch;
     private int _scratchLength;
 
@@ -128,7 +129,7 @@ public sealed unsafe partial class Device : IDisposable
         {
             Cuda?.RefuseInCapture($"Growing the scratch memory from {_scratchLength} to {floats} floats");
             nuint bytes = checked((nuint)floats * sizeof(float));
-            FreeScratch();
+            RetireScratch();
             _scratch = Cuda is { } cuda ? (float*)cuda.Allocate(bytes) : (float*)NativeMemory.AlignedAlloc(bytes + Arena.Slack, Arena.Alignment);
             _scratchLength = floats;
             ScratchGrowths++;
@@ -136,14 +137,13 @@ public sealed unsafe partial class Device : IDisposable
         return _scratch;
     }
 
-    private void FreeScratch()
+    // A graph that was captured holds the address of the scratch memory of its time, which must stay valid.
+    private void RetireScratch()
     {
-        if (_scratch == null)
-            return;
-        if (Cuda is { } cuda)
-            cuda.Free((nint)_scratch);
-        else
+        if (Cuda is null)
             NativeMemory.AlignedFree(_scratch);
+        else if (_scratch != null)
+            _retired.Add((nint)_scratch);
         _scratch = null;
         _scratchLength = 0;
     }
@@ -167,7 +167,9 @@ public sealed unsafe partial class Device : IDisposable
             throw new DeviceException($"the device is closed while {alive} of its arenas, graphs, events or pinned buffers are alive; dispose them first");
         _disposed = true;
         Workers.Dispose();
-        FreeScratch();
+        RetireScratch();
+        foreach (nint scratch in _retired)
+            Cuda!.Free(scratch);
         Cuda?.Dispose();
         LiveObjects.Remove(LiveObject.Device);
     }

@@ -44,7 +44,7 @@ public sealed class CodeEvaluation
         Buffer<ulong> step = arena.Take<ulong>(1);
         Tensor noise = arena.Take(new Shape(_noise.Length));
         RandomFill.Normal(device, noise, model.Seed, SampleStream, step);
-        noise.Span.CopyTo(_noise);
+        device.Download(noise, _noise);
         _meanImageError = MeanImageError(set);
     }
 
@@ -68,10 +68,10 @@ public sealed class CodeEvaluation
             double[] part = _model.DivergenceByDimension(rows);
             for (int j = 0; j < latent; j++)
                 divergence[j] += part[j] / _images.Count;
-            _model.MeanCode.Rows(0, rows).Span.CopyTo(_codes.AsSpan(first * latent));
+            _device.Download(_model.MeanCode.Rows(0, rows), _codes.AsSpan(first * latent, rows * latent));
             BiasActivation.Apply(_device, _model.Code, _model.MeanCode, Activation.Linear);
             _model.Decode();
-            sum += SquaredError(_model.Reconstructions.Rows(0, rows).Span, _model.Images.Rows(0, rows).Span);
+            sum += SquaredError(_device.ToArray(_model.Reconstructions.Rows(0, rows)), _device.ToArray(_model.Images.Rows(0, rows)));
         }
         _error = sum / ((double)_images.Count * _set.ImageLength);
         _divergence = divergence;
@@ -143,9 +143,9 @@ public sealed class CodeEvaluation
         for (int first = 0; first < count; first += _model.Batch)
         {
             int rows = Math.Min(_model.Batch, count - first);
-            codes.Slice(first * latent, rows * latent).CopyTo(_model.Code.Span);
+            _device.Upload(_model.Code.Rows(0, rows), codes.Slice(first * latent, rows * latent));
             _model.Decode();
-            ImageGrid.ToBytes(_model.Reconstructions.Rows(0, rows).Span).CopyTo(bytes, first * image);
+            ImageGrid.ToBytes(_device.ToArray(_model.Reconstructions.Rows(0, rows))).CopyTo(bytes, first * image);
         }
         return bytes;
     }

@@ -99,11 +99,12 @@ public static class CodeTraining
         using RunFolder? resumed = options.Resume is null ? null : RunFolder.Open(options.Resume);
         RunConfig config = resumed is null ? RunConfig.Of(program.Name, options) : RunConfig.Resume(program.Name, resumed, options);
 
-        using Device device = Device.Open(options.Device, options.Threads ?? 0);
+        using Device device = Device.Open(options.Device, options.Threads ?? 0, options.Implementation);
         DataSource data = DataSource.Open(config.Data, config.Seed);
         if (data.Train.Height != data.Train.Width || data.Train.Channels != 1)
             throw new InputException($"{config.Data}: found images {data.Train.Height}x{data.Train.Width}x{data.Train.Channels}, expected square grey ones");
         using CodeModel model = program.Create(config.Recipe, new ConvSizes(data.Train.Height, config.Latent));
+        model.Eager = options.Eager;
 
         Console.WriteLine($"device    {device.Description}");
         Console.WriteLine($"data      {data.Name}{(data.BuiltIn ? "; real data: --data FOLDER with the MNIST files" : "")}");

@@ -15,7 +15,9 @@ public static class CommandLine
     private static readonly Flag[] Flags =
     [
         new("--data", "DIR", "folder with the four MNIST-format files (default: built-in digits)", Data),
-        new("--device", "NAME", "auto, cpu or cuda (default: auto)", Data),
+        new("--device", "NAME", "auto, cpu, cuda or cuda:N (default: auto)", Data),
+        new("--impl", "NAME", "auto, kernel, library, cpu or reference (default: auto)", Data),
+        new("--eager", "", "on a GPU: give launches one by one instead of a recorded graph", Data),
         new("--threads", "N", "threads of the CPU path (default: one for each processor)", Data),
         new("--recipe", "NAME", "canonical: as in the paper; seed: as in the tutorial (default: canonical)", Training),
         new("--epochs", "N", "passes over the training images (default: the recipe's)", Training),
@@ -68,7 +70,10 @@ public static class CommandLine
         return new TrainOptions
         {
             Data = values.Text("--data", "a folder"),
-            Device = values.Choice("--device", "auto", "cpu", "cuda") ?? "auto",
+            Device = values.Text("--device", "auto, cpu, cuda or cuda:N") ?? "auto",
+            Implementation = values.Choice("--impl", "auto", "kernel", "library", "cpu", "reference") is { } implementation
+                ? Enum.Parse<Implementation>(implementation, ignoreCase: true) : Implementation.Auto,
+            Eager = parsed.GetResult("--eager") is OptionResult { Implicit: false },
             Threads = (int?)values.Whole("--threads", 1, 1024),
             Recipe = values.Choice("--recipe", "canonical", "seed") switch
             {

@@ -1,3 +1,5 @@
+using CudaGen.Runtime;
+
 namespace CudaGen.Training;
 
 /// <summary>Which set of hyper-parameters a model takes.</summary>
@@ -16,8 +18,14 @@ public sealed record TrainOptions
     /// <summary>Folder with data; null for the built-in digits.</summary>
     public string? Data { get; init; }
 
-    /// <summary>auto, cpu or cuda.</summary>
+    /// <summary>auto, cpu, cuda or cuda:N.</summary>
     public string Device { get; init; } = "auto";
+
+    /// <summary>Which implementation of the operations runs.</summary>
+    public Implementation Implementation { get; init; }
+
+    /// <summary>Whether a GPU is given launches one by one.</summary>
+    public bool Eager { get; init; }
 
     /// <summary>Threads of the CPU path, 1 to 1024.</summary>
     public int? Threads { get; init; }

@@ -15,6 +15,9 @@ public abstract class Model(string kind) : IDisposable
 
     private Planner? _planner;
     private Tensor _ring, _losses;
+    private float[] _lossValues = [], _ringValues = [];
+    private CudaGraph? _graph;
+    private ImageData? _stepped;
 
     /// <summary>Name of the model in files and programs.</summary>
     public string Kind { get; } = kind;
@@ -37,8 +40,14 @@ public abstract class Model(string kind) : IDisposable
     /// <summary>Number of the step to come, in device memory.</summary>
     protected Buffer<ulong> StepCounter { get; private set; }
 
-    /// <summary>Steps done.</summary>
-    public ulong Steps => StepCounter.Span[0];
+    /// <summary>Steps done. The device counts them too; this is the host's own count, so asking does not wait.</summary>
+    public ulong Steps { get; private set; }
+
+    /// <summary>
+    /// Whether a CUDA device is given each launch of a step one by one, rather than the whole step as a recorded graph.
+    /// The results are the same bits.
+    /// </summary>
+    public bool Eager { get; set; }
 
     /// <summary>Bytes that the plan took.</summary>
     public MemorySummary Memory => Planned.Memory;
@@ -61,6 +70,7 @@ public abstract class Model(string kind) : IDisposable
             throw new InvalidOperationException($"{Kind} is planned already");
         Seed = seed;
         _planner = Planner.Allocate(device, batch, true, BuildAll);
+        (_lossValues, _ringValues) = (new float[_losses.Length], new float[_ring.Length]);
         _planner.Initialise(seed);
     }
 
@@ -76,20 +86,59 @@ public abstract class Model(string kind) : IDisposable
     protected abstract void Build(Planner planner);
 
     /// <summary>Where a step writes its i-th loss.</summary>
-    protected Tensor Loss(int i) => new(_losses.Address + i * sizeof(float), Shape.Scalar);
+    protected Tensor Loss(int i) => _losses.Slice(i, Shape.Scalar);
 
-    /// <summary>The losses of the last forward pass, in the order of <see cref="LossNames"/>.</summary>
-    public ReadOnlySpan<float> Losses => _losses.Span;
+    /// <summary>
+    /// The losses of the last forward pass, in the order of <see cref="LossNames"/>. Waits for the device; overwritten by
+    /// the next call.
+    /// </summary>
+    public ReadOnlySpan<float> Losses
+    {
+        get
+        {
+            Device.Download(_losses, _lossValues);
+            return _lossValues;
+        }
+    }
 
     /// <summary>One training step on the next minibatch of a data set.</summary>
+    /// <remarks>
+    /// On a CUDA device the first step on a data set runs launch by launch, which loads every kernel that it needs; the
+    /// second is recorded, and it and all later ones are one call of the recorded graph.
+    /// </remarks>
     public void Step(ImageData data)
+    {
+        if (Device.Kind != DeviceKind.Cuda || Eager)
+            RunStep(data);
+        else if (!ReferenceEquals(_stepped, data))
+        {
+            ForgetGraph();
+            RunStep(data);
+            _stepped = data;
+        }
+        else
+        {
+            _graph ??= Device.Capture(() => RunStep(data));
+            _graph.Launch();
+        }
+        Steps++;
+    }
+
+    private void RunStep(ImageData data)
     {
         LoadBatch(data);
         DrawNoise();
         ZeroGradients();
         Forward();
         Backward();
-        UpdateAndAdvance();
+        Update();
+        Advance();
+    }
+
+    private void ForgetGraph()
+    {
+        _graph?.Dispose();
+        (_graph, _stepped) = (null, null);
     }
 
     /// <summary>The next minibatch, converted to the range of the model's images.</summary>
@@ -117,8 +166,14 @@ public abstract class Model(string kind) : IDisposable
     public void UpdateAndAdvance()
     {
         Update();
-        StepState.Advance(Device, StepCounter, _ring, _losses);
+        Advance();
+        Steps++;
     }
+
+    private void Advance() => StepState.Advance(Device, StepCounter, _ring, _losses);
+
+    /// <summary>Takes over the step number after <see cref="State"/> was written from outside.</summary>
+    internal void StateWasReplaced() => Steps = Device.Read(StepCounter);
 
     /// <summary>The means of each loss over the steps [first, first + count), in double.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Those steps are not done, or no longer kept.</exception>
@@ -126,10 +181,11 @@ public abstract class Model(string kind) : IDisposable
     {
         if (count < 1 || count > RingCapacity || first + (ulong)count > Steps || Steps - first > RingCapacity)
             throw new ArgumentOutOfRangeException(nameof(first), $"steps {first} to {first + (ulong)count} of {Steps}; {RingCapacity} are kept");
+        Device.Download(_ring, _ringValues);
         double[] means = new double[LossNames.Count];
         for (int i = 0; i < count; i++)
         {
-            Span<float> row = _ring.Rows((int)((first + (ulong)i) % RingCapacity), 1).Span;
+            ReadOnlySpan<float> row = _ringValues.AsSpan((int)((first + (ulong)i) % RingCapacity) * means.Length, means.Length);
             for (int j = 0; j < means.Length; j++)
                 means[j] += row[j] / (double)count;
         }
@@ -145,7 +201,7 @@ public abstract class Model(string kind) : IDisposable
         foreach ((string prefix, Tensor moment) in new[] { ("adam.m.", first), ("adam.v.", second) })
         {
             foreach (Parameter p in Parameters)
-                yield return new(prefix + p.Name, new Tensor(moment.Address + (p.Value.Address - value.Address), p.Value.Shape));
+                yield return new(prefix + p.Name, moment.Slice((int)((p.Value.Address - value.Address) / sizeof(float)), p.Value.Shape));
         }
         yield return new("state.losses", _ring);
         yield return new("state.step", StepCounter);
@@ -153,6 +209,7 @@ public abstract class Model(string kind) : IDisposable
 
     public void Dispose()
     {
+        ForgetGraph();
         _planner?.Dispose();
         _planner = null;
         GC.SuppressFinalize(this);
