@@ -70,7 +70,7 @@ public static class CommandLine
         return new TrainOptions
         {
             Data = values.Text("--data", "a folder"),
-            Device = values.Text("--device", "auto, cpu, cuda or cuda:N") ?? "auto",
+            Device = values.Device("--device") ?? "auto",
             Implementation = values.Choice("--impl", "auto", "kernel", "library", "cpu", "reference") is { } implementation
                 ? Enum.Parse<Implementation>(implementation, ignoreCase: true) : Implementation.Auto,
             Eager = parsed.GetResult("--eager") is OptionResult { Implicit: false },
@@ -162,6 +162,16 @@ public static class CommandLine
             string expected = $"{string.Join(", ", choices[..^1])} or {choices[^1]}";
             string? text = Text(flag, expected);
             return text is null || choices.Contains(text) ? text : throw Wrong(flag, text, expected);
+        }
+
+        /// <summary>The name of a device; whether it is here shows when it is opened.</summary>
+        public string? Device(string flag)
+        {
+            const string Expected = "auto, cpu, cuda or cuda:N";
+            string? text = Text(flag, Expected);
+            bool known = text is null or "auto" or "cpu" or "cuda"
+                || (text.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(text.AsSpan(5), System.Globalization.NumberStyles.None, null, out _));
+            return known ? text : throw Wrong(flag, text!, Expected);
         }
 
         public ulong? Whole(string flag, ulong low, ulong high)

@@ -51,7 +51,7 @@ public class CommandLineTests
     [InlineData("--threads: found '0', expected a whole number from 1 to 1024", "--threads", "0")]
     [InlineData("--latent: found '0', expected a whole number from 1 to 4096", "--latent", "0")]
     [InlineData("--seed: found '-1', expected a whole number from 0 to 18446744073709551615", "--seed", "-1")]
-    [InlineData("--device: found 'gpu', expected auto, cpu or cuda", "--device", "gpu")]
+    [InlineData("--device: found 'gpu', expected auto, cpu, cuda or cuda:N", "--device", "gpu")]
     [InlineData("--recipe: found 'paper', expected canonical or seed", "--recipe", "paper")]
     [InlineData("--data: found no value, expected a folder", "--data")]
     [InlineData("--out: found '--nope', expected a folder", "--out", "--nope")]

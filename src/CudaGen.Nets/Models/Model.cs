@@ -118,7 +118,7 @@ public abstract class Model(string kind) : IDisposable
         }
         else
         {
-            _graph ??= Device.Capture(() => RunStep(data));
+            _graph ??= Record(data);
             _graph.Launch();
         }
         Steps++;
@@ -134,6 +134,8 @@ public abstract class Model(string kind) : IDisposable
         Update();
         Advance();
     }
+
+    private CudaGraph Record(ImageData data) => Device.Capture(() => RunStep(data));
 
     private void ForgetGraph()
     {
