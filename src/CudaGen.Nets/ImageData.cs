@@ -17,7 +17,15 @@ public sealed class ImageData : IDisposable
         (Height, Width, Channels, Count) = (height, width, channels, pixels.Length / image);
         _arena = new Arena(device, "images", pixels.Length + Arena.Alignment);
         Pixels = _arena.Take<byte>(pixels.Length);
-        device.Upload(Pixels, pixels);
+        try
+        {
+            device.Upload(Pixels, pixels);
+        }
+        catch
+        {
+            _arena.Dispose();
+            throw;
+        }
     }
 
     public Buffer<byte> Pixels { get; }

@@ -42,15 +42,25 @@ public sealed class Planner : IDisposable
     private Planner(Device device, int batch, bool training, Planner? measured)
     {
         (Device, Batch, Training) = (device, batch, training);
-        Arena Make(string name, Arena? size) => size is null ? Arena.Measure(name) : new Arena(device, name, size.Used);
-        _parameters = Make("parameters", measured?._parameters);
-        _activations = Make("activations", measured?._activations);
-        if (training)
+        try
         {
-            _gradients = Make("gradients", measured?._gradients);
-            _first = Make("first moments", measured?._parameters);
-            _second = Make("second moments", measured?._parameters);
+            _parameters = Make("parameters", measured?._parameters);
+            _activations = Make("activations", measured?._activations);
+            if (training)
+            {
+                _gradients = Make("gradients", measured?._gradients);
+                _first = Make("first moments", measured?._parameters);
+                _second = Make("second moments", measured?._parameters);
+            }
         }
+        catch
+        {
+            // A GPU that has room for some of the arenas is left as it was found.
+            Dispose();
+            throw;
+        }
+
+        Arena Make(string name, Arena? size) => size is null ? Arena.Measure(name) : new Arena(device, name, size.Used);
     }
 
     /// <summary>Builds on arenas that only count.</summary>
@@ -58,8 +68,16 @@ public sealed class Planner : IDisposable
     {
         ArgumentNullException.ThrowIfNull(build);
         Planner planner = new(device, batch, training, null);
-        build(planner);
-        return planner;
+        try
+        {
+            build(planner);
+            return planner;
+        }
+        catch
+        {
+            planner.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Builds on memory, and reserves the scratch memory of the device.</summary>
@@ -68,12 +86,20 @@ public sealed class Planner : IDisposable
         ArgumentNullException.ThrowIfNull(device);
         using Planner measured = Measure(device, batch, training, build);
         Planner planner = new(device, batch, training, measured);
-        build(planner);
-        // The moments have the layout of the parameters, of which they are only ever taken as a whole.
-        planner._first?.Take(new Shape((int)(planner._parameters.Used / sizeof(float))));
-        planner._second?.Take(new Shape((int)(planner._parameters.Used / sizeof(float))));
-        device.ReserveScratch(planner._scratch);
-        return planner;
+        try
+        {
+            build(planner);
+            // The moments have the layout of the parameters, of which they are only ever taken as a whole.
+            planner._first?.Take(new Shape((int)(planner._parameters.Used / sizeof(float))));
+            planner._second?.Take(new Shape((int)(planner._parameters.Used / sizeof(float))));
+            device.ReserveScratch(planner._scratch);
+            return planner;
+        }
+        catch
+        {
+            planner.Dispose();
+            throw;
+        }
     }
 
     public Device Device { get; }
@@ -158,8 +184,8 @@ public sealed class Planner : IDisposable
         foreach (IDisposable owned in _owned)
             owned.Dispose();
         _owned.Clear();
-        _parameters.Dispose();
-        _activations.Dispose();
+        _parameters?.Dispose();
+        _activations?.Dispose();
         _gradients?.Dispose();
         _first?.Dispose();
         _second?.Dispose();

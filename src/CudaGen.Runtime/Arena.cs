@@ -49,7 +49,15 @@ public sealed unsafe class Arena : IDisposable
             {
                 throw new DeviceException($"arena '{name}': {capacity} bytes are not to be had on {device.Description}: {e.Message}");
             }
-            cuda.Clear(_base, bytes);
+            try
+            {
+                cuda.Clear(_base, bytes);
+            }
+            catch
+            {
+                cuda.Free(_base);
+                throw;
+            }
         }
         else
         {

@@ -1,12 +1,14 @@
 using CudaGen.Parity;
 using CudaGen.Runtime;
+using CudaGen.Tests;
 
 namespace CudaGen.Nets.Tests;
 
 /// <summary>The networks against PyTorch, and the comparison against itself: it must notice what is wrong.</summary>
 public sealed class ParityTests
 {
-    private static readonly Implementation[] Implementations = [Implementation.Reference, Implementation.Cpu];
+    private static readonly Implementation[] Implementations =
+        [Implementation.Reference, Implementation.Cpu, Implementation.Kernel, Implementation.Library];
 
     public static TheoryData<string, Implementation> OwnFiles() => WithImplementations(
         Directory.GetFiles(Files.Golden, "*.safetensors").Select(f => Path.GetFileNameWithoutExtension(f)!).Order());
@@ -27,7 +29,8 @@ public sealed class ParityTests
 
     private static ParityReport Run(string path, Implementation implementation = Implementation.Cpu)
     {
-        using Device device = Device.Cpu(2, implementation);
+        using Device device = implementation is Implementation.Kernel or Implementation.Library
+            ? TestCuda.Open(implementation) : Device.Cpu(2, implementation);
         return ParityRun.Run(device, GoldenFile.Read(path));
     }
 
