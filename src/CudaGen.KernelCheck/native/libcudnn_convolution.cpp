@@ -56,14 +56,12 @@ template <class Compute> cudnnStatus_t run(const Request& request, Compute compu
         return status;
     const char* function = request.problem.function;
     const float alpha = *static_cast<const float*>(request.alpha), beta = *static_cast<const float*>(request.beta);
+    const size_t needed = workspace_size(request.problem, request.algorithm);
     std::vector<Operand> operands = request.inputs;
     operands.push_back(request.output);
-    Operand scratch = {"workspace", request.workspace, Operand::Write, request.size};
-    if (workspace_size(request.problem, request.algorithm) > 0)
-        operands.push_back(scratch);
-    else
-        scratch.runs = 0;
-    scratch.run = workspace_size(request.problem, request.algorithm);
+    if (needed > 0)
+        operands.push_back({"workspace", request.workspace, Operand::Write, request.size});
+    const Operand scratch = {"workspace", request.workspace, Operand::Write, needed};
     const bool fixed_order = deterministic(request.problem.pass, request.algorithm);
     return submit(request.problem.context, function, [=] {
         static std::atomic<unsigned> turns{0};

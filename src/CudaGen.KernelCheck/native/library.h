@@ -156,7 +156,7 @@ inline emu::Status check(const char* function, const std::vector<Operand>& opera
 // Overwrites memory whose contents a caller may not rely on: whoever kept or expects something there finds NaN.
 inline void spoil(const Operand& operand)
 {
-    for (size_t i = 0; i < operand.runs; i++)
+    for (size_t i = 0; i < operand.runs && operand.run > 0; i++)
         std::memset(const_cast<char*>(operand.start(i)), 0xff, operand.run);
 }
 
