@@ -30,6 +30,9 @@ EMU_API bool capturing_anywhere();
 // process the names and numbers of calls are written there, one "name count" a line, in the order of first calls.
 EMU_API int call(const char* name);
 
+// Keeps why the call that this thread is in will fail, for cudagen_explanation.
+EMU_API void explain(const std::string& reason);
+
 } // namespace emu
 
 // ---- C interface for programs that drive the stand-ins (through libcudagen_emulator.so) ------------------------------
