@@ -13,7 +13,8 @@ library::Handles<Context>& cublas::contexts()
 
 template <class Change> static cublasStatus_t change(cublasHandle_t handle, Change change)
 {
-    return contexts().change(handle, change) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_INITIALIZED;
+    return contexts().change(handle, change) ? CUBLAS_STATUS_SUCCESS
+                                             : fail(CUBLAS_STATUS_NOT_INITIALIZED, "the handle does not exist");
 }
 
 // Hands a setting out through a pointer of the caller.
@@ -21,9 +22,9 @@ template <class Value, class Read> static cublasStatus_t query(cublasHandle_t ha
 {
     const auto context = contexts().get(handle);
     if (!context)
-        return CUBLAS_STATUS_NOT_INITIALIZED;
+        return fail(CUBLAS_STATUS_NOT_INITIALIZED, "the handle does not exist");
     if (value == nullptr)
-        return CUBLAS_STATUS_INVALID_VALUE;
+        return fail(CUBLAS_STATUS_INVALID_VALUE, "the pointer to the value is null");
     *value = read(*context);
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -33,9 +34,9 @@ EXPORT cublasStatus_t cublasCreate_v2(cublasHandle_t* handle)
     if (const int injected = emu::call(__func__))
         return cublasStatus_t(injected);
     if (handle == nullptr)
-        return CUBLAS_STATUS_INVALID_VALUE;
+        return fail(CUBLAS_STATUS_INVALID_VALUE, "the pointer to the handle is null");
     if (emu::capturing_anywhere())
-        return CUBLAS_STATUS_ALLOC_FAILED; // it allocates device memory, which a capture forbids
+        return fail(CUBLAS_STATUS_ALLOC_FAILED, "it allocates device memory, which a capture forbids");
     *handle = static_cast<cublasHandle_t>(contexts().add());
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -44,7 +45,8 @@ EXPORT cublasStatus_t cublasDestroy_v2(cublasHandle_t handle)
 {
     if (const int injected = emu::call(__func__))
         return cublasStatus_t(injected);
-    return contexts().remove(handle) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_INITIALIZED;
+    return contexts().remove(handle) ? CUBLAS_STATUS_SUCCESS
+                                     : fail(CUBLAS_STATUS_NOT_INITIALIZED, "the handle does not exist");
 }
 
 EXPORT cublasStatus_t cublasGetVersion_v2(cublasHandle_t, int* version)
@@ -52,7 +54,7 @@ EXPORT cublasStatus_t cublasGetVersion_v2(cublasHandle_t, int* version)
     if (const int injected = emu::call(__func__))
         return cublasStatus_t(injected);
     if (version == nullptr)
-        return CUBLAS_STATUS_INVALID_VALUE;
+        return fail(CUBLAS_STATUS_INVALID_VALUE, "the pointer to the version is null");
     *version = 120803;
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -80,7 +82,7 @@ EXPORT cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void* workspa
     if (const int injected = emu::call(__func__))
         return cublasStatus_t(injected);
     if (reinterpret_cast<uintptr_t>(workspace) % 256 != 0 || (workspace == nullptr && size > 0))
-        return CUBLAS_STATUS_INVALID_VALUE;
+        return fail(CUBLAS_STATUS_INVALID_VALUE, "the workspace is null or not aligned to 256 bytes");
     return change(handle, [&](Context& context) {
         context.workspace = workspace;
         context.workspace_size = size;
@@ -93,7 +95,7 @@ EXPORT cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode
         return cublasStatus_t(injected);
     const int plain = mode & ~CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
     if (plain < CUBLAS_DEFAULT_MATH || plain > CUBLAS_TF32_TENSOR_OP_MATH)
-        return CUBLAS_STATUS_INVALID_VALUE;
+        return fail(CUBLAS_STATUS_INVALID_VALUE, "there is no math mode " + std::to_string(mode));
     return change(handle, [&](Context& context) { context.math_mode = mode; });
 }
 
@@ -109,7 +111,7 @@ EXPORT cublasStatus_t cublasSetPointerMode_v2(cublasHandle_t handle, cublasPoint
     if (const int injected = emu::call(__func__))
         return cublasStatus_t(injected);
     if (mode != CUBLAS_POINTER_MODE_HOST && mode != CUBLAS_POINTER_MODE_DEVICE)
-        return CUBLAS_STATUS_INVALID_VALUE;
+        return fail(CUBLAS_STATUS_INVALID_VALUE, "there is no pointer mode " + std::to_string(mode));
     return change(handle, [&](Context& context) { context.pointer_mode = mode; });
 }
 

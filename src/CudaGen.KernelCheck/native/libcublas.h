@@ -76,4 +76,11 @@ struct Context
 
 library::Handles<Context>& contexts();
 
+// Keeps the reason, as cuBLAS itself has no words for it, and returns the status.
+inline cublasStatus_t fail(cublasStatus_t status, const std::string& reason)
+{
+    emu::explain(reason);
+    return status;
+}
+
 } // namespace cublas

@@ -5,7 +5,6 @@
 // float32.
 #include "libcublas.h"
 #include "product.h"
-#include <cstdlib>
 
 using library::Operand;
 
@@ -150,11 +149,12 @@ emu::Status Gemm::run()
 {
     if (!alpha.read(function, "alpha") || !beta.read(function, "beta"))
         return emu::sticky_status();
-    const long long extent = c.ld * (c.columns - 1) + c.rows;
-    if (batches > 1 && std::llabs(c.stride) < extent)
-        return library::failed(emu::LaunchFailed, std::string(function) + ": the matrices C of the batches overlap");
     for (long batch = 0; batch < batches; batch++)
     {
+        // Two batches overlap when the first overlaps the one that lies as far from it.
+        if (batch > 0 && library::overlap(c.operand(Operand::Write), c.of_batch(batch).operand(Operand::Write)))
+            return library::failed(emu::LaunchFailed,
+                                   std::string(function) + ": the matrices C of the batches overlap");
         Gemm one = *this;
         one.a = a.of_batch(batch), one.b = b.of_batch(batch), one.c = c.of_batch(batch);
         if (const emu::Status status = one.check())
@@ -177,30 +177,40 @@ bool supported(cudaDataType type)
     return type == CUDA_R_32F || type == CUDA_R_16BF;
 }
 
-bool valid(const Gemm& gemm, const void* alpha, const void* beta)
+// What is wrong with the arguments; empty when nothing is.
+std::string complaint(const Gemm& gemm, const void* alpha, const void* beta)
 {
-    for (const Matrix& matrix : {gemm.a, gemm.b, gemm.c})
-        if (matrix.ld < std::max(1L, matrix.rows))
-            return false;
-    if (!valid(gemm.transa) || !valid(gemm.transb) || gemm.m < 0 || gemm.n < 0 || gemm.k < 0 || gemm.batches < 0)
-        return false;
+    for (const long extent : {gemm.m, gemm.n, gemm.k, gemm.batches})
+        if (extent < 0)
+            return "an extent, " + std::to_string(extent) + ", is negative";
+    if (!valid(gemm.transa) || !valid(gemm.transb))
+        return "there is no such operation on A or B";
     const bool empty = gemm.m == 0 || gemm.n == 0 || gemm.batches == 0;
-    const bool factors = gemm.k == 0 || (gemm.a.data != nullptr && gemm.b.data != nullptr);
-    return alpha != nullptr && beta != nullptr && (empty || (gemm.c.data != nullptr && factors));
+    for (const Matrix& matrix : {gemm.a, gemm.b, gemm.c})
+    {
+        if (matrix.ld < std::max(1L, matrix.rows))
+            return std::string("the leading dimension of ") + matrix.name + ", " + std::to_string(matrix.ld) +
+                   ", is less than its " + std::to_string(matrix.rows) + " rows";
+        if (matrix.data == nullptr && !empty && matrix.rows > 0 && matrix.columns > 0)
+            return std::string(matrix.name) + " is null";
+    }
+    return alpha == nullptr || beta == nullptr ? "alpha or beta is null" : "";
 }
 
 cublasStatus_t submit(cublasHandle_t handle, Gemm gemm, const void* alpha, const void* beta)
 {
     const auto context = cublas::contexts().get(handle);
     if (!context)
-        return CUBLAS_STATUS_NOT_INITIALIZED;
+        return cublas::fail(CUBLAS_STATUS_NOT_INITIALIZED, "the handle does not exist");
+    if (const std::string wrong = complaint(gemm, alpha, beta); !wrong.empty())
+        return cublas::fail(CUBLAS_STATUS_INVALID_VALUE, wrong);
     const bool host = context->pointer_mode == CUBLAS_POINTER_MODE_HOST;
-    if (!valid(gemm, alpha, beta) || (host && !(library::on_host(alpha) && library::on_host(beta))))
-        return CUBLAS_STATUS_INVALID_VALUE;
+    if (host && !(library::on_host(alpha) && library::on_host(beta)))
+        return cublas::fail(CUBLAS_STATUS_INVALID_VALUE, "alpha or beta is in device memory");
     if (gemm.m == 0 || gemm.n == 0 || gemm.batches == 0)
         return CUBLAS_STATUS_SUCCESS;
     if (context->workspace != nullptr && context->workspace_size < SmallestWorkspace)
-        return CUBLAS_STATUS_ALLOC_FAILED;
+        return cublas::fail(CUBLAS_STATUS_ALLOC_FAILED, "the workspace has less than 16 KiB");
     gemm.alpha = host ? Scalar{nullptr, *static_cast<const float*>(alpha)} : Scalar{alpha, 0};
     gemm.beta = host ? Scalar{nullptr, *static_cast<const float*>(beta)} : Scalar{beta, 0};
     gemm.workspace = context->workspace;
@@ -208,7 +218,9 @@ cublasStatus_t submit(cublasHandle_t handle, Gemm gemm, const void* alpha, const
     if (gemm.may_use_tf32 && (context->math_mode & 3) == CUBLAS_TF32_TENSOR_OP_MATH)
         gemm.tf32 = true;
     const int status = emu::enqueue(context->stream, gemm.function, [gemm]() mutable { return gemm.run(); });
-    return status == 0 ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
+    return status == 0 ? CUBLAS_STATUS_SUCCESS
+                       : cublas::fail(CUBLAS_STATUS_EXECUTION_FAILED,
+                                      "the stream answered with CUresult " + std::to_string(status));
 }
 
 Matrix matrix(const char* name, const void* data, cudaDataType type, bool transposed, long rows, long columns, long ld,
@@ -264,14 +276,14 @@ EXPORT cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t tran
     const bool numbered = (algo >= CUBLAS_GEMM_DEFAULT && algo <= CUBLAS_GEMM_ALGO23) ||
                           (algo >= CUBLAS_GEMM_DEFAULT_TENSOR_OP && algo <= CUBLAS_GEMM_ALGO15_TENSOR_OP);
     if (!numbered)
-        return CUBLAS_STATUS_INVALID_VALUE;
+        return cublas::fail(CUBLAS_STATUS_INVALID_VALUE, "there is no such algorithm");
     const bool plain = computeType == CUBLAS_COMPUTE_32F || computeType == CUBLAS_COMPUTE_32F_PEDANTIC;
     const bool fast = computeType == CUBLAS_COMPUTE_32F_FAST_TF32;
     // The rows of NVIDIA's table of types that this stand-in computes.
     const bool floats = typeA == CUDA_R_32F && typeB == CUDA_R_32F && typeC == CUDA_R_32F && (plain || fast);
     const bool bfloats = typeA == CUDA_R_16BF && typeB == CUDA_R_16BF && supported(typeC) && plain;
     if (!floats && !bfloats)
-        return CUBLAS_STATUS_NOT_SUPPORTED;
+        return cublas::fail(CUBLAS_STATUS_NOT_SUPPORTED, "not with these types of matrices and this compute type");
     Gemm gemm = {__func__, transa, transb, m, n, k};
     gemm.a = matrix("A", a, typeA, transa != CUBLAS_OP_N, m, k, lda);
     gemm.b = matrix("B", b, typeB, transb != CUBLAS_OP_N, k, n, ldb);

@@ -81,6 +81,7 @@ cudnnStatus_t cudnn::fail(cudnnStatus_t status, const char* function, const char
     vsnprintf(reason, sizeof reason, format, arguments);
     va_end(arguments);
     last_error = std::string(function) + ": " + name_of(status) + ": " + reason;
+    emu::explain(reason);
     return status;
 }
 
