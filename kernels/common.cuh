@@ -15,6 +15,12 @@
 #define FOR_EACH(i, n)                                                                                                 \
     for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < (unsigned)(n); i += gridDim.x * blockDim.x)
 
+// Whether p may be read and written as float4. A null pointer may.
+static __device__ __forceinline__ bool on_vector(const float* p)
+{
+    return (size_t)p % sizeof(float4) == 0;
+}
+
 // Sum over the 32 threads of a warp, in lane 0.
 static __device__ __forceinline__ float warp_sum(float x)
 {
