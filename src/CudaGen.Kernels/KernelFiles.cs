@@ -9,4 +9,10 @@ internal static class KernelFiles
     private static readonly Assembly Assembly = typeof(KernelFiles).Assembly;
 
     internal static readonly KernelSource Activation = KernelSource.FromResource(Assembly, "activation.cu", "activation.cuh", "common.cuh");
+    internal static readonly KernelSource Data = KernelSource.FromResource(Assembly, "data.cu", "common.cuh");
+    internal static readonly KernelSource Losses = KernelSource.FromResource(Assembly, "losses.cu", "common.cuh");
+    internal static readonly KernelSource Optimisers = KernelSource.FromResource(Assembly, "optimisers.cu", "common.cuh");
+    internal static readonly KernelSource Random = KernelSource.FromResource(Assembly, "random.cu", "common.cuh");
+    internal static readonly KernelSource Reduce = KernelSource.FromResource(Assembly, "reduce.cu", "common.cuh");
+    internal static readonly KernelSource Variational = KernelSource.FromResource(Assembly, "variational.cu", "common.cuh");
 }

@@ -1,0 +1,129 @@
+// losses.cu - losses with their value and their gradient in one pass; x, t and dx have n elements.
+//
+//   mean squared error      L = scale sum (x - t)^2                            dx = 2 scale (x - t)
+//   mean absolute error     L = scale sum |x - t|                              dx = scale sign(x - t)
+//   binary cross-entropy    L = scale sum max(x, 0) - x t + ln(1 + e^-|x|)     dx = scale (sigmoid(x) - t)
+//   softmax cross-entropy   L = scale sum over rows of ln(sum e^x) - x[target] dx = scale (softmax(x) - one-hot)
+//
+// dx is overwritten, or null where only the value is wanted. The value leaves as one partial sum of each CHUNK of
+// elements, or of rows, times scale; sum_partials of reduce.cu adds them.
+#include "common.cuh"
+
+struct SquaredError
+{
+    __device__ __forceinline__ float operator()(float x, float t, float& slope) const
+    {
+        float d = x - t;
+        slope = 2 * d;
+        return d * d;
+    }
+};
+
+struct AbsoluteError
+{
+    __device__ __forceinline__ float operator()(float x, float t, float& slope) const
+    {
+        float d = x - t;
+        slope = d > 0 ? 1.0f : d < 0 ? -1.0f : 0.0f;
+        return fabsf(d);
+    }
+};
+
+// From logits: finite for any finite x.
+struct CrossEntropy
+{
+    __device__ __forceinline__ float operator()(float x, float t, float& slope) const
+    {
+        float e = expf(-fabsf(x));
+        slope = (x >= 0 ? 1.0f : e) / (1 + e) - t;
+        return fmaxf(x, 0) - x * t + log1pf(e);
+    }
+};
+
+// A thread takes four neighbours at a time, at once where they lie at whole vectors. Without t, target is that of all.
+template <typename Loss>
+static __device__ __forceinline__ void sum_losses(float* partial, float* dx, const float* x, const float* t,
+                                                  float target, int n, float scale)
+{
+    Loss loss;
+    bool vectors = on_vector(dx) && on_vector(x) && on_vector(t);
+    for (unsigned chunk = blockIdx.x; chunk * CHUNK < (unsigned)n; chunk += gridDim.x)
+    {
+        unsigned end = min((chunk + 1) * CHUNK, (unsigned)n);
+        float sum = 0;
+        for (unsigned i = chunk * CHUNK + 4 * threadIdx.x; i < end; i += 4 * BLOCK)
+        {
+            if (vectors && i + 4 <= end)
+            {
+                float4 a = *(const float4*)(x + i), b = make_float4(target, target, target, target), slope;
+                if (t != nullptr)
+                    b = *(const float4*)(t + i);
+                sum += loss(a.x, b.x, slope.x);
+                sum += loss(a.y, b.y, slope.y);
+                sum += loss(a.z, b.z, slope.z);
+                sum += loss(a.w, b.w, slope.w);
+                if (dx != nullptr)
+                    *(float4*)(dx + i) =
+                        make_float4(scale * slope.x, scale * slope.y, scale * slope.z, scale * slope.w);
+                continue;
+            }
+            for (unsigned j = i; j < min(i + 4, end); j++)
+            {
+                float slope;
+                sum += loss(x[j], t == nullptr ? target : t[j], slope);
+                if (dx != nullptr)
+                    dx[j] = scale * slope;
+            }
+        }
+        sum = block_sum(sum);
+        if (threadIdx.x == 0)
+            partial[chunk] = scale * sum;
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    mean_squared_error(float* partial, float* dx, const float* x, const float* t, int n, float scale)
+{
+    sum_losses<SquaredError>(partial, dx, x, t, 0, n, scale);
+}
+
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    mean_absolute_error(float* partial, float* dx, const float* x, const float* t, int n, float scale)
+{
+    sum_losses<AbsoluteError>(partial, dx, x, t, 0, n, scale);
+}
+
+// t may be null: then target is that of all elements.
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    binary_cross_entropy(float* partial, float* dx, const float* x, const float* t, float target, int n, float scale)
+{
+    sum_losses<CrossEntropy>(partial, dx, x, t, target, n, scale);
+}
+
+// x and dx (rows, classes). A thread takes a whole row, as there are two classes: real and fake.
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    softmax_cross_entropy(float* partial, float* dx, const float* x, int rows, int classes, int target, float scale)
+{
+    for (unsigned chunk = blockIdx.x; chunk * CHUNK < (unsigned)rows; chunk += gridDim.x)
+    {
+        unsigned end = min((chunk + 1) * CHUNK, (unsigned)rows);
+        float sum = 0;
+        for (unsigned row = chunk * CHUNK + threadIdx.x; row < end; row += BLOCK)
+        {
+            unsigned first = row * classes;
+            float largest = x[first], total = 0;
+            for (int k = 1; k < classes; k++)
+                largest = fmaxf(largest, x[first + k]);
+            for (int k = 0; k < classes; k++)
+                total += expf(x[first + k] - largest);
+            sum += largest - x[first + target] + logf(total);
+            if (dx == nullptr)
+                continue;
+            for (int k = 0; k < classes; k++)
+                dx[first + k] = scale * (expf(x[first + k] - largest) / total - (k == target ? 1.0f : 0.0f));
+        }
+        sum = block_sum(sum);
+        if (threadIdx.x == 0)
+            partial[chunk] = scale * sum;
+    }
+}
