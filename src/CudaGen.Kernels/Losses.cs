@@ -19,12 +19,19 @@ namespace CudaGen.Kernels;
 /// </summary>
 public static unsafe class Losses
 {
+    private static readonly Kernel SquaredErrorKernel = new(KernelFiles.Losses, "mean_squared_error");
+    private static readonly Kernel AbsoluteErrorKernel = new(KernelFiles.Losses, "mean_absolute_error");
+    private static readonly Kernel CrossEntropyKernel = new(KernelFiles.Losses, "binary_cross_entropy");
+    private static readonly Kernel SoftmaxKernel = new(KernelFiles.Losses, "softmax_cross_entropy");
+
     /// <summary>Squared error. <paramref name="loss"/> is one element; <paramref name="dx"/> has the shape of x or is null.</summary>
     /// <exception cref="ShapeException">x, t and dx differ.</exception>
     public static void MeanSquaredError(Device device, Tensor loss, Tensor? dx, Tensor x, Tensor t, float scale)
     {
         Check(device, loss, dx, x, t);
-        if (device.IsReference)
+        if (device.Kind == DeviceKind.Cuda)
+            LaunchError(device, SquaredErrorKernel, loss, dx, x, t, scale);
+        else if (device.IsReference)
             loss.Span[0] = (float)ReferenceSquaredError<float>(dx is null ? default : dx.Value.Span, x.Span, t.Span, scale);
         else
             loss.Span[0] = (float)(scale * Maps.Sum(device, x.Length, new SquaredError(Pointer(dx), (float*)x.Address, (float*)t.Address, scale)));
@@ -52,7 +59,13 @@ public static unsafe class Losses
     // One target for all elements where there is no tensor of them.
     private static void CrossEntropyOf(Device device, Tensor loss, Tensor? dx, Tensor x, Tensor? t, float target, float scale)
     {
-        if (device.IsReference)
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            ChunkedSum sum = new(device, loss, x.Length);
+            device.Launch(CrossEntropyKernel, sum.Grid, ChunkedSum.Block, 0, sum.Partial, dx, x, t, target, x.Length, scale);
+            sum.Finish();
+        }
+        else if (device.IsReference)
         {
             loss.Span[0] = (float)ReferenceCrossEntropy<float>(dx is null ? default : dx.Value.Span, x.Span,
                 t is null ? default : t.Value.Span, target, scale);
@@ -69,7 +82,9 @@ public static unsafe class Losses
     public static void MeanAbsoluteError(Device device, Tensor loss, Tensor? dx, Tensor x, Tensor t, float scale)
     {
         Check(device, loss, dx, x, t);
-        if (device.IsReference)
+        if (device.Kind == DeviceKind.Cuda)
+            LaunchError(device, AbsoluteErrorKernel, loss, dx, x, t, scale);
+        else if (device.IsReference)
             loss.Span[0] = (float)ReferenceAbsoluteError<float>(dx is null ? default : dx.Value.Span, x.Span, t.Span, scale);
         else
             loss.Span[0] = (float)(scale * Maps.Sum(device, x.Length, new AbsoluteError(Pointer(dx), (float*)x.Address, (float*)t.Address, scale)));
@@ -85,8 +100,27 @@ public static unsafe class Losses
         Check(device, loss, dx, x, x);
         if ((uint)target >= (uint)x.Shape.RowLength)
             throw new ArgumentOutOfRangeException(nameof(target), $"class {target} of logits {x.Shape}");
-        // Two classes and a batch: nothing to gain from vectors or threads.
-        loss.Span[0] = (float)ReferenceSoftmax<float>(dx is null ? default : dx.Value.Span, x.Span, x.Shape.RowLength, target, scale);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            ChunkedSum sum = new(device, loss, x.Shape.Rows);
+            device.Launch(SoftmaxKernel, sum.Grid, ChunkedSum.Block, 0, sum.Partial, dx, x, x.Shape.Rows, x.Shape.RowLength, target, scale);
+            sum.Finish();
+        }
+        else
+        {
+            // Two classes and a batch: nothing to gain from vectors or threads.
+            loss.Span[0] = (float)ReferenceSoftmax<float>(dx is null ? default : dx.Value.Span, x.Span, x.Shape.RowLength, target, scale);
+        }
+    }
+
+    /// <summary>Floats of scratch memory that a loss of x of this shape needs, on any device.</summary>
+    public static int ScratchFloats(Shape x) => Reduce.ScratchFloats(x.Length);
+
+    private static void LaunchError(Device device, Kernel kernel, Tensor loss, Tensor? dx, Tensor x, Tensor t, float scale)
+    {
+        ChunkedSum sum = new(device, loss, x.Length);
+        device.Launch(kernel, sum.Grid, ChunkedSum.Block, 0, sum.Partial, dx, x, t, x.Length, scale);
+        sum.Finish();
     }
 
     private static float* Pointer(Tensor? t) => t is null ? null : (float*)t.Value.Address;

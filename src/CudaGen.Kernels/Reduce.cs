@@ -7,13 +7,22 @@ namespace CudaGen.Kernels;
 /// <summary>Sums in a fixed order: the same bits for any number of threads.</summary>
 public static unsafe class Reduce
 {
+    private static readonly Kernel SumChunksKernel = new(KernelFiles.Reduce, "sum_chunks");
+    private static readonly Kernel AddKernel = new(KernelFiles.Reduce, "add_scalars");
+
     /// <summary>sum (one element) = the sum of all elements of x.</summary>
     /// <exception cref="ShapeException">sum is not one element.</exception>
     public static void Sum(Device device, Tensor sum, Tensor x)
     {
         ArgumentNullException.ThrowIfNull(device);
         Shape.RequireLength(sum, 1);
-        if (device.IsReference)
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            ChunkedSum chunks = new(device, sum, x.Length);
+            device.Launch(SumChunksKernel, chunks.Grid, ChunkedSum.Block, 0, chunks.Partial, x, x.Length);
+            chunks.Finish();
+        }
+        else if (device.IsReference)
         {
             double total = 0;
             foreach (float value in x.Span)
@@ -24,6 +33,9 @@ public static unsafe class Reduce
             sum.Span[0] = (float)Maps.Sum(device, x.Length, new Identity((float*)x.Address));
     }
 
+    /// <summary>Floats of scratch memory that a sum over this many terms needs, on any device.</summary>
+    public static int ScratchFloats(int terms) => Math.Max(ElementWise.Chunks(terms), ChunkedSum.Chunks(terms));
+
     /// <summary>sum = a + b, one element each: the total of two losses.</summary>
     /// <exception cref="ShapeException">A tensor is not one element.</exception>
     public static void Add(Device device, Tensor sum, Tensor a, Tensor b)
@@ -32,7 +44,10 @@ public static unsafe class Reduce
         Shape.RequireLength(sum, 1);
         Shape.RequireLength(a, 1);
         Shape.RequireLength(b, 1);
-        sum.Span[0] = a.Span[0] + b.Span[0];
+        if (device.Kind == DeviceKind.Cuda)
+            device.Launch(AddKernel, 1, 1, 0, sum, a, b);
+        else
+            sum.Span[0] = a.Span[0] + b.Span[0];
     }
 
     private readonly struct Identity(float* x) : IMap

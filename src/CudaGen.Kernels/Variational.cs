@@ -28,6 +28,11 @@ public enum PosteriorHead
 /// </summary>
 public static unsafe class Variational
 {
+    private static readonly Kernel SampleForwardKernel = new(KernelFiles.Variational, "sample_forward");
+    private static readonly Kernel SampleBackwardKernel = new(KernelFiles.Variational, "sample_backward");
+    private static readonly Kernel DivergenceKernel = new(KernelFiles.Variational, "divergence");
+    private static readonly Kernel MeanKernel = new(KernelFiles.Variational, "posterior_mean");
+
     /// <summary>Bound of |ln sigma^2|: outside of it the sample and the divergence are flat in h.</summary>
     public const float MaxLogVariance = 10;
 
@@ -36,7 +41,10 @@ public static unsafe class Variational
     public static void SampleForward(Device device, Tensor z, Tensor heads, Tensor eps, PosteriorHead head)
     {
         (int rows, int latent) = Check(device, heads, z, eps);
-        Run(device, new(Pass.Sample, (float*)z.Address, (float*)heads.Address, (float*)eps.Address, null, rows, latent, head, 0, 0, null));
+        if (device.Kind == DeviceKind.Cuda)
+            device.LaunchOver(SampleForwardKernel, z.Length, z, heads, eps, z.Length, latent, (int)head);
+        else
+            Run(device, new(Pass.Sample, (float*)z.Address, (float*)heads.Address, (float*)eps.Address, null, rows, latent, head, 0, 0, null));
     }
 
     /// <summary>dheads = the gradient that dz gives the two heads; overwritten.</summary>
@@ -45,8 +53,13 @@ public static unsafe class Variational
     {
         (int rows, int latent) = Check(device, heads, dz, eps);
         Shape.RequireEqual(dheads, heads);
-        Run(device, new(Pass.SampleGradient, (float*)dheads.Address, (float*)heads.Address, (float*)eps.Address, (float*)dz.Address, rows, latent,
-            head, 0, 0, null));
+        if (device.Kind == DeviceKind.Cuda)
+            device.LaunchOver(SampleBackwardKernel, dz.Length, dheads, dz, heads, eps, dz.Length, latent, (int)head);
+        else
+        {
+            Run(device, new(Pass.SampleGradient, (float*)dheads.Address, (float*)heads.Address, (float*)eps.Address, (float*)dz.Address, rows,
+                latent, head, 0, 0, null));
+        }
     }
 
     /// <summary>
@@ -69,11 +82,21 @@ public static unsafe class Variational
             Shape.RequireEqual(d, heads);
         (int rows, int latent) = (heads.Shape.Rows, heads.Shape.RowLength / 2);
         Shape.Require(heads, new Shape(rows, 2 * latent));
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            ChunkedSum sum = new(device, loss, rows * latent);
+            device.Launch(DivergenceKernel, sum.Grid, ChunkedSum.Block, 0, sum.Partial, dheads, heads, rows * latent, latent, (int)head, epsilon, scale);
+            sum.Finish();
+            return;
+        }
         RowsJob job = new(Pass.Divergence, dheads is null ? null : (float*)dheads.Value.Address, (float*)heads.Address, null, null, rows, latent,
             head, scale, epsilon, (double*)device.Scratch(2 * RowsJob.ChunksOf(rows)));
         Run(device, job);
         loss.Span[0] = (float)job.Sum();
     }
+
+    /// <summary>Floats of scratch memory that the divergence of these heads (N, 2L) needs, on any device.</summary>
+    public static int ScratchFloats(Shape heads) => Math.Max(2 * RowsJob.ChunksOf(heads.Rows), Reduce.ScratchFloats(heads.Length / 2));
 
     private enum Pass
     {
@@ -139,6 +162,11 @@ public static unsafe class Variational
     public static void Mean(Device device, Tensor mean, Tensor heads)
     {
         (int rows, int latent) = Check(device, heads, mean, mean);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            device.LaunchOver(MeanKernel, mean.Length, mean, heads, mean.Length, latent);
+            return;
+        }
         for (int n = 0; n < rows; n++)
             heads.Span.Slice(2 * n * latent, latent).CopyTo(mean.Span[(n * latent)..]);
     }
@@ -150,12 +178,13 @@ public static unsafe class Variational
         int latent = heads.Shape.RowLength / 2;
         Shape.Require(heads, new Shape(heads.Shape.Rows, 2 * latent));
         double[] sums = new double[latent];
+        float[] values = device.ToArray(heads);
         Span<float> one = stackalloc float[2];
         for (int n = 0; n < heads.Shape.Rows; n++)
         {
             for (int j = 0; j < latent; j++)
             {
-                (one[0], one[1]) = (heads.Span[2 * n * latent + j], heads.Span[(2 * n + 1) * latent + j]);
+                (one[0], one[1]) = (values[2 * n * latent + j], values[(2 * n + 1) * latent + j]);
                 sums[j] += ReferenceDivergence<float>(default, one, 1, 1, head, 1, epsilon);
             }
         }

@@ -162,7 +162,7 @@ public sealed class ConvAutoencoder : CodeModel
     {
         Images = planner.Activation(new Shape(planner.Batch, Sizes.Image, Sizes.Image, 1));
         Code = _latent.Plan(planner, _trunk.Plan(planner, Images));
-        _decoder.Plan(planner, Code);
+        planner.Scratch(Kernels.Losses.ScratchFloats(_decoder.Plan(planner, Code).Shape));
     }
 
     public override void Encode()

@@ -89,6 +89,7 @@ public sealed class ConvVae : CodeModel
         _dz = planner.Gradient(code);
         _heads.Plan(planner, _trunk.Plan(planner, Images));
         Tensor y = _decoder.Plan(planner, Code);
+        planner.Scratch(Math.Max(Kernels.Losses.ScratchFloats(y.Shape), Variational.ScratchFloats(_heads.Y.Shape)));
         if (UsesLogits)
             _images = planner.Activation(y.Shape);
     }
