@@ -17,6 +17,9 @@ namespace CudaGen.Kernels;
 /// </remarks>
 public static unsafe class Minibatch
 {
+    private static readonly Kernel GatherKernel = new(KernelFiles.Data, "minibatch_gather");
+    private static readonly Kernel SliceKernel = new(KernelFiles.Data, "minibatch_slice");
+
     /// <summary>The random stream of the order, apart from those of a model.</summary>
     public const uint Stream = 0xDA7A;
 
@@ -28,6 +31,11 @@ public static unsafe class Minibatch
     public static void Gather(Device device, Tensor x, Buffer<byte> images, Buffer<ulong> step, ulong seed, float scale, float offset)
     {
         int count = Count(device, x, images);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            device.Launch(GatherKernel, Grid(device, x), 256, 0, x, images, step, seed, x.Shape.Rows, x.Shape.RowLength, count, scale, offset);
+            return;
+        }
         ulong first = step.Span[0] * (ulong)x.Shape.Rows;
         Job job = new((float*)x.Address, (byte*)images.Address, x.Shape.RowLength, x.Shape.Rows, count, first, seed, true, scale, offset);
         Dispatch.Run(device, job.Chunks, ref job);
@@ -38,8 +46,21 @@ public static unsafe class Minibatch
     public static void Slice(Device device, Tensor x, Buffer<byte> images, int first, float scale, float offset)
     {
         int count = Count(device, x, images);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            device.Launch(SliceKernel, Grid(device, x), 256, 0, x, images, first, x.Shape.Rows, x.Shape.RowLength, count, scale, offset);
+            return;
+        }
         Job job = new((float*)x.Address, (byte*)images.Address, x.Shape.RowLength, x.Shape.Rows, count, (ulong)first, 0, false, scale, offset);
         Dispatch.Run(device, job.Chunks, ref job);
+    }
+
+    // SEGMENT of data.cu: elements of a row that one block takes at a time.
+    private static int Grid(Device device, Tensor x)
+    {
+        const int Segment = 4096;
+        long segments = (x.Shape.RowLength + Segment - 1L) / Segment;
+        return (int)Math.Min(x.Shape.Rows * segments, device.BlockLimit);
     }
 
     /// <summary>The index in [0, count) at a position of the endless sequence.</summary>

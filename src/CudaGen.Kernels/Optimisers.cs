@@ -28,6 +28,10 @@ public readonly record struct RmsPropOptions(float LearningRate, float Alpha = 0
 /// <summary>Updates over all parameters of a network at once: the tensors are whole arenas.</summary>
 public static unsafe class Optimisers
 {
+    private static readonly Kernel AdamKernel = new(KernelFiles.Optimisers, "adam");
+    private static readonly Kernel RmsPropKernel = new(KernelFiles.Optimisers, "rms_prop");
+    private static readonly Kernel ClipKernel = new(KernelFiles.Optimisers, "clip");
+
     /// <summary>
     /// m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, then the update of <see cref="AdamEpsilon"/>. The step number of
     /// the bias correction is read from device memory: 1 + <paramref name="step"/>, the steps done before.
@@ -39,6 +43,11 @@ public static unsafe class Optimisers
         Shape.RequireEqual(p, g);
         Shape.RequireEqual(p, m);
         Shape.RequireEqual(p, v);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            LaunchAdam(device, p, g, m, v, step, options);
+            return;
+        }
         (double rate, double correction) = AdamRates(step.Span[0] + 1, options);
         if (device.IsReference)
             ReferenceAdam<float>(p.Span, g.Span, m.Span, v.Span, step.Span[0] + 1, options);
@@ -47,6 +56,11 @@ public static unsafe class Optimisers
                 options.Beta1, options.Beta2, (float)rate, (float)correction, options.Epsilon));
     }
 
+    // The kernel takes four elements in a thread.
+    private static void LaunchAdam(Device device, Tensor p, Tensor g, Tensor m, Tensor v, Buffer<ulong> step, AdamOptions o)
+        => device.LaunchOver(AdamKernel, (int)(((long)p.Length + 3) / 4), p, m, v, g, step, p.Length, o.LearningRate, o.Beta1, o.Beta2,
+            (float)Math.Log(o.Beta1), (float)Math.Log(o.Beta2), o.Epsilon, o.EpsilonPlace == AdamEpsilon.Hat ? 1 : 0);
+
     /// <summary>v = a v + (1 - a) g^2, p -= lr g / (sqrt(v) + eps) or lr g / sqrt(v + eps).</summary>
     /// <exception cref="ShapeException">The tensors differ.</exception>
     public static void RmsProp(Device device, Tensor p, Tensor g, Tensor v, RmsPropOptions options)
@@ -54,7 +68,9 @@ public static unsafe class Optimisers
         ArgumentNullException.ThrowIfNull(device);
         Shape.RequireEqual(p, g);
         Shape.RequireEqual(p, v);
-        if (device.IsReference)
+        if (device.Kind == DeviceKind.Cuda)
+            device.LaunchOver(RmsPropKernel, p.Length, p, v, g, p.Length, options.LearningRate, options.Alpha, options.Epsilon, options.InsideRoot ? 1 : 0);
+        else if (device.IsReference)
             ReferenceRmsProp<float>(p.Span, g.Span, v.Span, options);
         else
             Maps.Run(device, p.Length, new RmsPropMap((float*)p.Address, (float*)g.Address, (float*)v.Address, options));
@@ -65,7 +81,9 @@ public static unsafe class Optimisers
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(bound);
-        if (device.IsReference)
+        if (device.Kind == DeviceKind.Cuda)
+            device.LaunchOver(ClipKernel, p.Length, p, p.Length, bound);
+        else if (device.IsReference)
             ReferenceClip(p.Span, bound);
         else
             Maps.Run(device, p.Length, new ClipMap((float*)p.Address, bound));

@@ -10,19 +10,25 @@ namespace CudaGen.Kernels;
 /// </summary>
 public static unsafe class RandomFill
 {
+    private static readonly Kernel ConstantKernel = new(KernelFiles.Random, "fill_constant");
+    private static readonly Kernel UniformKernel = new(KernelFiles.Random, "fill_uniform");
+    private static readonly Kernel NormalKernel = new(KernelFiles.Random, "fill_normal");
+
     /// <summary>Every element becomes <paramref name="value"/>.</summary>
     public static void Constant(Device device, Tensor y, float value)
     {
         ArgumentNullException.ThrowIfNull(device);
-        y.Span.Fill(value);
+        if (device.Kind == DeviceKind.Cuda)
+            device.LaunchOver(ConstantKernel, y.Length, y, y.Length, value);
+        else
+            y.Span.Fill(value);
     }
 
     /// <summary>y[i] uniform in [low, high); where the range is small against its ends, rounding may give high.</summary>
     public static void Uniform(Device device, Tensor y, ulong seed, uint stream, Buffer<ulong> step, float low, float high)
     {
         ArgumentNullException.ThrowIfNull(device);
-        Job job = new((float*)y.Address, y.Length, seed, stream, step.Span[0], low, high - low, false);
-        Dispatch.Run(device, job.Chunks, ref job);
+        Fill(device, y, seed, stream, step, low, high - low, false);
     }
 
     /// <summary>
@@ -31,7 +37,18 @@ public static unsafe class RandomFill
     public static void Normal(Device device, Tensor y, ulong seed, uint stream, Buffer<ulong> step, float mean = 0, float sigma = 1)
     {
         ArgumentNullException.ThrowIfNull(device);
-        Job job = new((float*)y.Address, y.Length, seed, stream, step.Span[0], mean, sigma, true);
+        Fill(device, y, seed, stream, step, mean, sigma, true);
+    }
+
+    private static void Fill(Device device, Tensor y, ulong seed, uint stream, Buffer<ulong> step, float offset, float scale, bool normal)
+    {
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            // A thread makes the four elements of a block of Philox.
+            device.LaunchOver(normal ? NormalKernel : UniformKernel, (int)(((long)y.Length + 3) / 4), y, step, y.Length, seed, stream, offset, scale);
+            return;
+        }
+        Job job = new((float*)y.Address, y.Length, seed, stream, step.Span[0], offset, scale, normal);
         Dispatch.Run(device, job.Chunks, ref job);
     }
 

@@ -5,6 +5,8 @@ namespace CudaGen.Kernels;
 /// <summary>The end of a training step: nothing in it depends on the host, so a recorded step replays as it is.</summary>
 public static class StepState
 {
+    private static readonly Kernel AdvanceKernel = new(KernelFiles.Data, "advance_step");
+
     /// <summary>
     /// Copies the losses of this step (S) to row step mod capacity of <paramref name="ring"/> (capacity, S) and counts
     /// the step.
@@ -14,6 +16,11 @@ public static class StepState
     {
         ArgumentNullException.ThrowIfNull(device);
         Shape.RequireLength(losses, ring.Shape.RowLength);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            device.Launch(AdvanceKernel, 1, 256, 0, ring, step, losses, ring.Shape.Rows, losses.Length);
+            return;
+        }
         losses.Span.CopyTo(ring.Rows((int)(step.Span[0] % (ulong)ring.Shape.Rows), 1).Span);
         step.Span[0]++;
     }
