@@ -16,16 +16,22 @@ extern "C" __global__ void __launch_bounds__(BLOCK) fill_constant(float* y, int 
     }
 }
 
-// y[first ..] = offset + scale f, as many of the four as there are up to n.
+// offset + scale f without fusing the two, as on the CPU: parameters start with the same bits everywhere.
+static __device__ __forceinline__ float moved(float f, float offset, float scale)
+{
+    return __fadd_rn(offset, __fmul_rn(scale, f));
+}
+
+// y[first ..] = the four, as many as there are up to n.
 static __device__ __forceinline__ void store_four(float* y, unsigned first, int n, float4 f, float offset, float scale)
 {
-    y[first] = offset + scale * f.x;
+    y[first] = moved(f.x, offset, scale);
     if (first + 1 < (unsigned)n)
-        y[first + 1] = offset + scale * f.y;
+        y[first + 1] = moved(f.y, offset, scale);
     if (first + 2 < (unsigned)n)
-        y[first + 2] = offset + scale * f.z;
+        y[first + 2] = moved(f.z, offset, scale);
     if (first + 3 < (unsigned)n)
-        y[first + 3] = offset + scale * f.w;
+        y[first + 3] = moved(f.w, offset, scale);
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK)
