@@ -20,6 +20,23 @@ public sealed class RandomFillTests
         return y.Span.ToArray();
     }
 
+    /// <summary>Parameters start with the same bits on every device.</summary>
+    [Theory, MemberData(nameof(OpTest.Names), MemberType = typeof(OpTest))]
+    public void Every_device_draws_the_same_uniform_numbers(string implementation)
+    {
+        float[] Numbers(Device device)
+        {
+            using Arena arena = new(device, "test", 65536);
+            Tensor y = arena.Take(new Shape(9001));
+            Buffer<ulong> step = arena.Take<ulong>(1);
+            device.Upload(step, [1UL << 40 | 3]);
+            RandomFill.Uniform(device, y, 1UL << 50 | 7, 5, step, -0.3f, 0.7f);
+            return device.ToArray(y);
+        }
+        using Device device = OpTest.Open(implementation), cpu = Device.Cpu(1);
+        Assert.Equal(Numbers(cpu), Numbers(device));
+    }
+
     [Theory, InlineData(false), InlineData(true)]
     public void An_element_does_not_depend_on_the_length_of_the_tensor(bool normal)
     {

@@ -12,7 +12,7 @@ internal static class FillRows
     {
         get
         {
-            foreach (Shape shape in (Shape[])[Shape.Scalar, new(3), new(2, 4), new(9, 57), new(5, 513)])
+            foreach (Shape shape in (Shape[])[Shape.Scalar, new(0), new(3), new(2, 4), new(9, 57), new(5, 513)])
             {
                 yield return Uniform(shape, -2, 3);
                 yield return Normal(shape, 0, 1);
@@ -25,7 +25,7 @@ internal static class FillRows
                     Oracle = a => Array.Fill(a["y"], 0.3f),
                 };
             }
-            foreach ((int rows, int length, int count) in ((int, int, int)[])[(1, 1, 1), (7, 5, 3), (64, 784, 100), (20000, 1, 7)])
+            foreach ((int rows, int length, int count) in ((int, int, int)[])[(1, 1, 1), (7, 5, 3), (64, 784, 100), (3, 9001, 5), (20000, 1, 7)])
             {
                 yield return Gather(rows, length, count);
                 yield return Slice(rows, length, count);

@@ -6,7 +6,7 @@ namespace CudaGen.Kernels.Tests.Ops;
 internal static class LossRows
 {
     private static IEnumerable<Shape> Shapes =>
-        [Shape.Scalar, new(1), new(7, 1), new(2, 3, 5, 1), new(16), new(17), new(8192), new(8193), new(3, 100, 101)];
+        [Shape.Scalar, new(1), new(0, 3), new(7, 1), new(2, 3, 5, 1), new(16), new(17), new(8192), new(8193), new(3, 100, 101)];
 
     public static IEnumerable<OpTest> Ops
     {
@@ -16,7 +16,7 @@ internal static class LossRows
             foreach (Shape shape in Shapes)
             {
                 bool gradient = number++ % 4 != 2;
-                float scale = 0.7f / shape.Rows;
+                float scale = 0.7f / Math.Max(shape.Rows, 1);
                 yield return SquaredError(shape, scale, gradient);
                 yield return AbsoluteError(shape, scale, gradient);
                 yield return CrossEntropy(shape, scale, gradient);
@@ -24,10 +24,13 @@ internal static class LossRows
                 yield return CrossEntropy(shape, scale, gradient, 0);
                 yield return Sum(shape);
             }
+            // Partial sums in more than one round of a block.
+            yield return Sum(new(1100, 1000));
             yield return Softmax(1, 1, 0, true);
             yield return Softmax(7, 2, 1, true);
             yield return Softmax(9, 2, 0, false);
             yield return Softmax(500, 10, 7, true);
+            yield return Softmax(12289, 2, 0, true);
             yield return new("sum of two losses")
             {
                 Arguments = [In("a", Shape.Scalar), In("b", Shape.Scalar), Out("sum", Shape.Scalar)],

@@ -5,7 +5,7 @@ namespace CudaGen.Kernels.Tests.Ops;
 
 internal static class OptimiserRows
 {
-    private static IEnumerable<Shape> Shapes => [Shape.Scalar, new(5), new(16), new(3, 11), new(8191), new(3, 8193)];
+    private static IEnumerable<Shape> Shapes => [Shape.Scalar, new(0), new(5), new(16), new(3, 11), new(8191), new(3, 8193)];
 
     public static IEnumerable<OpTest> Ops
     {
