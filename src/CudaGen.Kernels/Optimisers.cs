@@ -69,7 +69,10 @@ public static unsafe class Optimisers
         Shape.RequireEqual(p, g);
         Shape.RequireEqual(p, v);
         if (device.Kind == DeviceKind.Cuda)
-            device.LaunchOver(RmsPropKernel, p.Length, p, v, g, p.Length, options.LearningRate, options.Alpha, options.Epsilon, options.InsideRoot ? 1 : 0);
+        {
+            device.LaunchOver(RmsPropKernel, p.Length, p, v, g, p.Length, options.LearningRate, options.Alpha, options.Epsilon,
+                options.InsideRoot ? 1 : 0);
+        }
         else if (device.IsReference)
             ReferenceRmsProp<float>(p.Span, g.Span, v.Span, options);
         else

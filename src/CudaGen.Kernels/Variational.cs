@@ -85,7 +85,8 @@ public static unsafe class Variational
         if (device.Kind == DeviceKind.Cuda)
         {
             ChunkedSum sum = new(device, loss, rows * latent);
-            device.Launch(DivergenceKernel, sum.Grid, ChunkedSum.Block, 0, sum.Partial, dheads, heads, rows * latent, latent, (int)head, epsilon, scale);
+            device.Launch(DivergenceKernel, sum.Grid, ChunkedSum.Block, 0, sum.Partial, dheads, heads, rows * latent, latent, (int)head,
+                epsilon, scale);
             sum.Finish();
             return;
         }

@@ -63,19 +63,20 @@ public sealed class EvaluationTests
     {
         using Device device = OpTest.Open(implementation);
         using Arena arena = new(device, "test", 4096);
-        Tensor heads = arena.Take(new Shape(4, 2)), dheads = arena.Take(new Shape(4, 2)), z = arena.Take(new Shape(4, 1)), eps = arena.Take(new Shape(4, 1));
+        Tensor heads = arena.Take(new Shape(4, 2)), dheads = arena.Take(new Shape(4, 2)), loss = arena.Take(Shape.Scalar);
+        Tensor z = arena.Take(new Shape(4, 1)), eps = arena.Take(new Shape(4, 1));
         device.Upload(heads, [1, 12, 2, -12, 3, float.NaN, 4, 10]);
         device.Upload(eps, [2, 2, 2, 2]);
         Variational.SampleForward(device, z, heads, eps, PosteriorHead.LogVariance);
         float sigma = MathF.Exp(5);
-        Assert.Equal([1 + 2 * sigma, 2 + 2 / sigma, float.NaN, 4 + 2 * sigma], device.ToArray(z), (a, b) => Math.Abs(a - b) <= 1e-4 || float.IsNaN(a) && float.IsNaN(b));
+        Assert.Equal([1 + 2 * sigma, 2 + 2 / sigma, float.NaN, 4 + 2 * sigma], device.ToArray(z),
+            (a, b) => Math.Abs(a - b) <= 1e-4 || (float.IsNaN(a) && float.IsNaN(b)));
         Variational.SampleBackward(device, dheads, z, heads, eps, PosteriorHead.LogVariance);
         float[] slopes = device.ToArray(dheads);
         Assert.Equal([0, 0, float.NaN], [slopes[1], slopes[3], slopes[5]]);
         Assert.NotEqual(0, slopes[7]);
 
         device.Upload(dheads, new float[8]);
-        Tensor loss = arena.Take(Shape.Scalar);
         Variational.Divergence(device, loss, dheads, heads, PosteriorHead.LogVariance, 1);
         Assert.Equal(float.NaN, device.Read(loss));
         slopes = device.ToArray(dheads);

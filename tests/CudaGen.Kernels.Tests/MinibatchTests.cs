@@ -111,6 +111,8 @@ public sealed class MinibatchTests
     [Theory, MemberData(nameof(OpTest.Names), MemberType = typeof(OpTest))]
     public void Every_device_gathers_the_same_bits(string implementation)
     {
+        const ulong Seed = 1UL << 63 | 5;
+        const float Scale = 2f / 255, Offset = -0.3f;
         using Device device = OpTest.Open(implementation);
         foreach (int count in (int[])[1, 2, 4, 5, 16, 17, 1000])
         {
@@ -124,8 +126,8 @@ public sealed class MinibatchTests
             foreach (ulong s in (ulong[])[0, (ulong)count / 7, 1UL << 40])
             {
                 device.Upload(step, [s]);
-                Minibatch.Gather(device, x, images, step, 1UL << 63 | 5, 2f / 255, -0.3f);
-                Assert.Equal(Enumerable.Range(0, 7).Select(row => 2f / 255 * pixels[Minibatch.Index(s * 7 + (ulong)row, count, 1UL << 63 | 5)] + -0.3f),
+                Minibatch.Gather(device, x, images, step, Seed, Scale, Offset);
+                Assert.Equal(Enumerable.Range(0, 7).Select(row => Scale * pixels[Minibatch.Index(s * 7 + (ulong)row, count, Seed)] + Offset),
                     device.ToArray(x));
             }
         }

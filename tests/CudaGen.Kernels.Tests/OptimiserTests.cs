@@ -5,8 +5,8 @@ namespace CudaGen.Kernels.Tests;
 /// <summary>Optimisers against numbers worked out by hand: the rows of the table only compare implementations.</summary>
 public sealed class OptimiserTests
 {
-    private static float[] Steps(string implementation, float v0, float[] gradients, Action<Device, Tensor, Tensor, Tensor, Tensor, Buffer<ulong>> step,
-        ulong done = 0)
+    private static float[] Steps(string implementation, float v0, float[] gradients,
+        Action<Device, Tensor, Tensor, Tensor, Tensor, Buffer<ulong>> step, ulong done = 0)
     {
         using Device device = OpTest.Open(implementation);
         using Arena arena = new(device, "test", 1024);
