@@ -87,7 +87,8 @@ public sealed unsafe partial class Device
     {
         ArgumentNullException.ThrowIfNull(kernel);
         ThrowIfDisposed();
-        CudaContext cuda = RequireCuda($"the kernel {kernel.Name}");
+        // The text is only made where it is needed: a launch allocates nothing.
+        CudaContext cuda = Cuda ?? RequireCuda($"the kernel {kernel.Name}");
         if (grid.X != 0 && grid.Y != 0 && grid.Z != 0)
             cuda.Launch(kernel, grid, block, sharedBytes, arguments);
     }
@@ -106,7 +107,7 @@ public sealed unsafe partial class Device
     internal void LaunchOver(Kernel kernel, int length, params ReadOnlySpan<KernelArgument> arguments)
     {
         const int Threads = 256;
-        Launch(kernel, Math.Min((length + Threads - 1) / Threads, BlockLimit), Threads, 0, arguments);
+        Launch(kernel, (int)Math.Min((length + Threads - 1L) / Threads, BlockLimit), Threads, 0, arguments);
     }
 
     /// <summary>
