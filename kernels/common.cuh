@@ -47,6 +47,27 @@ static __device__ __forceinline__ float block_sum(float x)
     return x;
 }
 
+// Adds x to a running sum, whose rounding error is kept beside it and given back with the next x (Kahan 1965): a sum of
+// any length is off by about two roundings of the sum of absolute values. Both start at 0.
+static __device__ __forceinline__ void add_compensated(float& sum, float& error, float x)
+{
+    float y = x - error, total = sum + y;
+    error = (total - sum) - y;
+    sum = total;
+}
+
+// Where an element of an image tensor (N, height, width, channels) lies.
+struct Place
+{
+    unsigned image, row, column, channel;
+};
+
+static __device__ __forceinline__ Place place_of(unsigned element, unsigned height, unsigned width, unsigned channels)
+{
+    unsigned pixel = element / channels, row = pixel / width;
+    return {row / height, row % height, pixel % width, element % channels};
+}
+
 // Philox4x32-10 (Salmon et al., SC 2011): counter (block, stream, step low, step high), key = seed. The four words of
 // elements 4*block .. 4*block+3 of a random tensor; the same bits as Philox.Words of CudaGen.Runtime.
 static __device__ __forceinline__ uint4 philox(unsigned long long seed, unsigned stream, unsigned long long step,

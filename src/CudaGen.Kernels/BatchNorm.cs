@@ -20,6 +20,41 @@ namespace CudaGen.Kernels;
 /// </summary>
 public static unsafe class BatchNorm
 {
+    private static readonly Kernel SumKernel = new(KernelFiles.BatchNorm, "batch_norm_sum");
+    private static readonly Kernel MeanKernel = new(KernelFiles.BatchNorm, "batch_norm_mean");
+    private static readonly Kernel SquaresKernel = new(KernelFiles.BatchNorm, "batch_norm_squares");
+    private static readonly Kernel StatisticsKernel = new(KernelFiles.BatchNorm, "batch_norm_statistics");
+    private static readonly Kernel NormaliseKernel = new(KernelFiles.BatchNorm, "batch_norm_normalise");
+    private static readonly Kernel InferenceKernel = new(KernelFiles.BatchNorm, "batch_norm_inference");
+    private static readonly Kernel BackwardSumsKernel = new(KernelFiles.BatchNorm, "batch_norm_backward_sums");
+    private static readonly Kernel BackwardTotalsKernel = new(KernelFiles.BatchNorm, "batch_norm_backward_totals");
+    private static readonly Kernel BackwardKernel = new(KernelFiles.BatchNorm, "batch_norm_backward");
+
+    /// <summary>How the rows are cut into slabs, one partial sum of each channel for each, and the blocks of 32 channels x 8 rows.</summary>
+    private readonly struct Slabs(Shape x)
+    {
+        private const int Least = 64, Most = 512;
+
+        public static Dim3 Block => new(32, 8);
+
+        public int Rows { get; } = x.Length / Math.Max(x.Channels, 1);
+
+        public int Channels { get; } = x.Channels;
+
+        public int Length => Math.Max(Least, (Rows + Most - 1) / Most);
+
+        public int Count => (Rows + Length - 1) / Length;
+
+        /// <summary>Blocks of a kernel over channels.</summary>
+        public int Warps => (Channels + 31) / 32;
+
+        /// <summary>Blocks of a kernel over slabs and channels.</summary>
+        public Dim3 Grid => new(Count, Warps);
+
+        /// <summary>Two sums of each slab, and offset and slope of the backward pass.</summary>
+        public int Scratch => checked((2 * Count + 2) * Channels);
+    }
+
     /// <summary>
     /// y from the statistics of this batch, which are kept in <paramref name="mean"/> and <paramref name="rstd"/> (C) for
     /// the backward pass and mixed into the running ones (C). gamma and beta have shape (C) or are null.
@@ -35,6 +70,12 @@ public static unsafe class BatchNorm
         Shape.RequireLength(runningVariance, channels);
         if (x.Length < 2 * channels)
             throw new ShapeException($"ForwardTraining: x is {x.Shape}; a variance asks for at least [2, {channels}]");
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            LaunchStatistics(device, mean, rstd, runningMean, runningVariance, x, epsilon, momentum);
+            device.LaunchOver(NormaliseKernel, x.Length, y, x, mean, rstd, gamma, beta, x.Length, channels);
+            return;
+        }
         if (device.IsReference)
         {
             ReferenceStatistics<float>(mean.Span, rstd.Span, runningMean.Span, runningVariance.Span, x.Span, epsilon, momentum);
@@ -59,6 +100,18 @@ public static unsafe class BatchNorm
         Normalise(device, y, x, period, mean, rstd, gamma, beta);
     }
 
+    private static void LaunchStatistics(Device device, Tensor mean, Tensor rstd, Tensor runningMean, Tensor runningVariance, Tensor x,
+        float epsilon, float momentum)
+    {
+        Slabs slabs = new(x.Shape);
+        nint partial = (nint)device.Scratch(ScratchFloats(x.Shape));
+        device.Launch(SumKernel, slabs.Grid, Slabs.Block, 0, partial, x, slabs.Rows, slabs.Channels, slabs.Length);
+        device.Launch(MeanKernel, slabs.Warps, Slabs.Block, 0, mean, partial, slabs.Count, slabs.Rows, slabs.Channels);
+        device.Launch(SquaresKernel, slabs.Grid, Slabs.Block, 0, partial, x, mean, slabs.Rows, slabs.Channels, slabs.Length);
+        device.Launch(StatisticsKernel, slabs.Warps, Slabs.Block, 0, rstd, runningMean, runningVariance, mean, partial, epsilon, momentum,
+            slabs.Count, slabs.Rows, slabs.Channels);
+    }
+
     /// <summary>y from the running statistics.</summary>
     /// <exception cref="ShapeException">The tensors do not fit each other.</exception>
     public static void ForwardInference(Device device, Tensor y, Tensor x, Tensor runningMean, Tensor runningVariance, Tensor? gamma, Tensor? beta,
@@ -67,6 +120,11 @@ public static unsafe class BatchNorm
         int channels = Check(device, y, x, gamma, beta);
         Shape.RequireLength(runningMean, channels);
         Shape.RequireLength(runningVariance, channels);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            device.LaunchOver(InferenceKernel, x.Length, y, x, runningMean, runningVariance, gamma, beta, epsilon, x.Length, channels);
+            return;
+        }
         float* scratch = device.Scratch(ScratchFloats(x.Shape));
         Tensor rstd = new((nint)(scratch + 4 * new ElementWise.Period(channels).Length), new Shape(channels));
         for (int c = 0; c < channels; c++)
@@ -87,6 +145,11 @@ public static unsafe class BatchNorm
         Shape.RequireLength(rstd, channels);
         if (gamma is { } g)
             Shape.RequireLength(g, channels);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            LaunchBackward(device, dx, dgamma, dbeta, dy, x, mean, rstd, gamma);
+            return;
+        }
         if (device.IsReference)
         {
             ReferenceBackward<float>(dx.Span, Span(dgamma), Span(dbeta), dy.Span, x.Span, mean.Span, rstd.Span, Span(gamma));
@@ -113,11 +176,23 @@ public static unsafe class BatchNorm
         ChannelMaps.Run(device, n, period, new GradientMap((float*)dx.Address, (float*)dy.Address, (float*)x.Address, means, factor, offset, slope));
     }
 
-    /// <summary>Floats of scratch memory that the three passes need for this x.</summary>
+    private static void LaunchBackward(Device device, Tensor dx, Tensor? dgamma, Tensor? dbeta, Tensor dy, Tensor x, Tensor mean, Tensor rstd,
+        Tensor? gamma)
+    {
+        Slabs slabs = new(x.Shape);
+        float* scratch = device.Scratch(ScratchFloats(x.Shape));
+        nint offset = (nint)scratch, slope = (nint)(scratch + slabs.Channels), partial = (nint)(scratch + 2 * slabs.Channels);
+        device.Launch(BackwardSumsKernel, slabs.Grid, Slabs.Block, 0, partial, dy, x, mean, slabs.Rows, slabs.Channels, slabs.Length);
+        device.Launch(BackwardTotalsKernel, slabs.Warps, Slabs.Block, 0, offset, slope, dgamma, dbeta, partial, rstd, slabs.Count, slabs.Rows,
+            slabs.Channels);
+        device.LaunchOver(BackwardKernel, x.Length, dx, dy, x, mean, rstd, gamma, offset, slope, x.Length, slabs.Channels);
+    }
+
+    /// <summary>Floats of scratch memory that the three passes need for this x, on any device.</summary>
     public static int ScratchFloats(Shape x)
     {
         ElementWise.Period period = new(x.Channels);
-        return checked(5 * period.Length + ChannelMaps.SumScratch(x.Length, period));
+        return Math.Max(checked(5 * period.Length + ChannelMaps.SumScratch(x.Length, period)), new Slabs(x).Scratch);
     }
 
     // Behind the four repeated arrays and the r of an inference pass.

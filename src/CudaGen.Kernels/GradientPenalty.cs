@@ -14,6 +14,13 @@ namespace CudaGen.Kernels;
 /// </summary>
 public static unsafe class GradientPenalty
 {
+    private static readonly Kernel InterpolateKernel = new(KernelFiles.Penalty, "penalty_interpolate");
+    private static readonly Kernel SlopesKernel = new(KernelFiles.Penalty, "penalty_slopes");
+    private static readonly Kernel LossKernel = new(KernelFiles.Penalty, "penalty_loss");
+
+    // BLOCK of common.cuh.
+    private const int Threads = 256;
+
     /// <summary>y = x + alpha (fake - x). <paramref name="alpha"/> has one element per row of x.</summary>
     /// <exception cref="ShapeException">y, x and fake differ, or alpha has not one element per row.</exception>
     public static void Interpolate(Device device, Tensor y, Tensor x, Tensor fake, Tensor alpha)
@@ -22,6 +29,11 @@ public static unsafe class GradientPenalty
         Shape.RequireEqual(y, x);
         Shape.RequireEqual(fake, x);
         Shape.RequireLength(alpha, x.Shape.Rows);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            device.LaunchOver(InterpolateKernel, x.Length, y, x, fake, alpha, x.Length, x.Shape.RowLength);
+            return;
+        }
         if (device.IsReference)
         {
             ReferenceInterpolate<float>(y.Span, x.Span, fake.Span, alpha.Span);
@@ -42,6 +54,13 @@ public static unsafe class GradientPenalty
         Shape.RequireLength(loss, 1);
         Shape.RequireEqual(dg, g);
         Shape.RequireLength(norms, g.Shape.Rows);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            int rows = g.Shape.Rows;
+            device.Launch(SlopesKernel, Math.Min(rows, device.BlockLimit), Threads, 0, norms, dg, g, scale, rows, g.Shape.RowLength);
+            device.Launch(LossKernel, 1, Threads, 0, loss, norms, scale, rows);
+            return;
+        }
         if (device.IsReference)
         {
             loss.Span[0] = (float)ReferenceEvaluate<float>(norms.Span, dg.Span, g.Span, scale);

@@ -36,6 +36,10 @@ public sealed record PoolingShape
         Shape.Require(y, Y);
     }
 
+    /// <summary>Launches a kernel over the elements of an output, with the geometry as its last arguments.</summary>
+    internal void Launch(Device device, Kernel kernel, Tensor output, Tensor input)
+        => device.LaunchOver(kernel, output.Length, output, input, output.Length, X[1], X[2], X[3], Y[1], Y[2], Size, Stride);
+
     /// <summary>The flat index of channel 0 of pixel (i, j) of the window of an output pixel, given by its number n P Q + p Q + q.</summary>
     internal int At(int pixel, int i, int j)
     {
@@ -51,11 +55,19 @@ public sealed record PoolingShape
 /// </summary>
 public static unsafe class MaxPool
 {
+    private static readonly Kernel ForwardKernel = new(KernelFiles.Pooling, "max_pool_forward");
+    private static readonly Kernel BackwardKernel = new(KernelFiles.Pooling, "max_pool_backward");
+
     /// <exception cref="ShapeException">A tensor does not fit the geometry.</exception>
     public static void Forward(Device device, PoolingShape shape, Tensor y, Tensor x)
     {
         ArgumentNullException.ThrowIfNull(shape);
         shape.Check(device, y, x);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            shape.Launch(device, ForwardKernel, y, x);
+            return;
+        }
         if (device.IsReference)
         {
             ReferenceForward<float>(shape, y.Span, x.Span);
@@ -71,6 +83,12 @@ public static unsafe class MaxPool
         ArgumentNullException.ThrowIfNull(shape);
         shape.Check(device, dy, x);
         Shape.RequireEqual(dx, x);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            device.LaunchOver(BackwardKernel, dx.Length, dx, dy, x, dx.Length, shape.X[1], shape.X[2], shape.X[3], shape.Y[1], shape.Y[2],
+                shape.Size, shape.Stride);
+            return;
+        }
         if (device.IsReference)
         {
             ReferenceBackward<float>(shape, dx.Span, dy.Span, x.Span);
@@ -168,11 +186,19 @@ public static unsafe class MaxPool
 /// <summary>y = the mean of each window and channel. dx is overwritten.</summary>
 public static unsafe class AveragePool
 {
+    private static readonly Kernel ForwardKernel = new(KernelFiles.Pooling, "average_pool_forward");
+    private static readonly Kernel BackwardKernel = new(KernelFiles.Pooling, "average_pool_backward");
+
     /// <exception cref="ShapeException">A tensor does not fit the geometry.</exception>
     public static void Forward(Device device, PoolingShape shape, Tensor y, Tensor x)
     {
         ArgumentNullException.ThrowIfNull(shape);
         shape.Check(device, y, x);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            shape.Launch(device, ForwardKernel, y, x);
+            return;
+        }
         if (device.IsReference)
         {
             ReferenceForward<float>(shape, y.Span, x.Span);
@@ -187,6 +213,11 @@ public static unsafe class AveragePool
     {
         ArgumentNullException.ThrowIfNull(shape);
         shape.Check(device, dy, dx);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            shape.Launch(device, BackwardKernel, dx, dy);
+            return;
+        }
         if (device.IsReference)
         {
             ReferenceBackward<float>(shape, dx.Span, dy.Span);

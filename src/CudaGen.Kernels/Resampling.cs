@@ -9,10 +9,18 @@ namespace CudaGen.Kernels;
 /// </summary>
 public static unsafe class NearestUpsample
 {
+    private static readonly Kernel ForwardKernel = new(KernelFiles.Resampling, "nearest_upsample_forward");
+    private static readonly Kernel BackwardKernel = new(KernelFiles.Resampling, "nearest_upsample_backward");
+
     /// <exception cref="ShapeException">y is not x times the scale.</exception>
     public static void Forward(Device device, Tensor y, Tensor x, int scale)
     {
         Check(device, y, x, scale);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            device.LaunchOver(ForwardKernel, y.Length, y, x, y.Length, x.Shape[2], x.Shape[3], scale);
+            return;
+        }
         if (device.IsReference)
         {
             ReferenceForward<float>(y.Span, x.Span, x.Shape, scale);
@@ -26,6 +34,11 @@ public static unsafe class NearestUpsample
     public static void Backward(Device device, Tensor dx, Tensor dy, int scale)
     {
         Check(device, dy, dx, scale);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            device.LaunchOver(BackwardKernel, dx.Length, dx, dy, dx.Length, dx.Shape[2], dx.Shape[3], scale);
+            return;
+        }
         if (device.IsReference)
         {
             ReferenceBackward<float>(dx.Span, dy.Span, dx.Shape, scale);
@@ -106,10 +119,18 @@ public static unsafe class NearestUpsample
 /// </summary>
 public static unsafe class BilinearResize
 {
+    private static readonly Kernel ForwardKernel = new(KernelFiles.Resampling, "bilinear_resize_forward");
+    private static readonly Kernel BackwardKernel = new(KernelFiles.Resampling, "bilinear_resize_backward");
+
     /// <exception cref="ShapeException">x and y differ in batch or channels, or are no images.</exception>
     public static void Forward(Device device, Tensor y, Tensor x)
     {
         Check(device, y, x);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            Launch(device, ForwardKernel, y, x, x.Shape, y.Shape);
+            return;
+        }
         if (device.IsReference)
         {
             ReferenceForward<float>(y.Span, y.Shape, x.Span, x.Shape);
@@ -123,6 +144,11 @@ public static unsafe class BilinearResize
     public static void Backward(Device device, Tensor dx, Tensor dy)
     {
         Check(device, dy, dx);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            Launch(device, BackwardKernel, dx, dy, dx.Shape, dy.Shape);
+            return;
+        }
         if (device.IsReference)
         {
             ReferenceBackward<float>(dx.Span, dx.Shape, dy.Span, dy.Shape);
@@ -138,6 +164,10 @@ public static unsafe class BilinearResize
         if (x.Shape.Rank != 4 || y.Shape.Rank != 4 || x.Shape[0] != y.Shape[0] || x.Shape[3] != y.Shape[3] || x.Shape.Length == 0)
             throw new ShapeException($"BilinearResize: {x.Shape} and {y.Shape} do not fit (N, H, W, C), (N, P, Q, C)");
     }
+
+    // The arguments are the same both ways: what is written, what is read, the sizes of x and of y.
+    private static void Launch(Device device, Kernel kernel, Tensor output, Tensor input, Shape x, Shape y)
+        => device.LaunchOver(kernel, output.Length, output, input, output.Length, x[1], x[2], x[3], y[1], y[2]);
 
     /// <summary>Where output i of <paramref name="outputs"/> lies among the inputs, and how far it is from the lower one.</summary>
     private static (int Lower, int Upper, T Fraction) Place<T>(int i, int inputs, int outputs) where T : IFloatingPointIeee754<T>
