@@ -3,30 +3,44 @@ using CudaGen.Runtime;
 namespace CudaGen.Kernels.Tests;
 
 /// <summary>
-/// Forward values worked out by hand, where the reference and the CPU path share the rule that says what belongs where:
-/// the table cannot see an error that both make.
+/// Values worked out by hand, where the implementations share the rule that says what belongs where: the table cannot see
+/// an error that all of them make.
 /// </summary>
 public sealed class HandWorkedTests
 {
-    private static float[] Run(Implementation implementation, Shape input, float[] x, Shape output, Action<Device, Tensor, Tensor> forward)
+    private static float[] Run(Device device, Shape input, float[] x, Shape output, Action<Device, Tensor, Tensor> forward)
     {
-        using Device device = Device.Cpu(1, implementation);
         using Arena arena = new(device, "test", 1 << 16);
-        Tensor from = arena.Take(input), to = arena.Take(output);
-        x.CopyTo(from.Span);
+        Tensor from = Take(device, arena, input, x), to = arena.Take(output);
         forward(device, to, from);
-        return to.Span.ToArray();
+        return device.ToArray(to);
+    }
+
+    private static Tensor Take(Device device, Arena arena, Shape shape, params ReadOnlySpan<float> values)
+    {
+        Tensor tensor = arena.Take(shape);
+        device.Upload(tensor, values);
+        return tensor;
+    }
+
+    private static void OnEach(Action<Device> test)
+    {
+        foreach ((_, Func<Device> open) in OpTest.Implementations)
+        {
+            using Device device = open();
+            test(device);
+        }
     }
 
     private static void Expect(float[] expected, Shape input, float[] x, Shape output, Action<Device, Tensor, Tensor> forward)
     {
-        foreach (Implementation implementation in (Implementation[])[Implementation.Reference, Implementation.Cpu])
+        OnEach(device =>
         {
-            float[] y = Run(implementation, input, x, output, forward);
+            float[] y = Run(device, input, x, output, forward);
             Assert.Equal(expected.Length, y.Length);
             for (int i = 0; i < y.Length; i++)
                 Assert.Equal(expected[i], y[i], 1e-6f);
-        }
+        });
     }
 
     [Fact]
@@ -55,24 +69,24 @@ public sealed class HandWorkedTests
     public void Upsampling_repeats_rows_and_columns()
         => Expect([1, 2, 1, 2, 3, 4, 3, 4, 1, 2, 1, 2, 3, 4, 3, 4], new(1, 1, 2, 2), [1, 2, 3, 4], new(1, 2, 4, 2), (d, y, x) => NearestUpsample.Forward(d, y, x, 2));
 
-    [Theory, InlineData(Implementation.Reference), InlineData(Implementation.Cpu)]
-    public void Batch_norm_normalises_with_the_biased_and_remembers_the_unbiased_variance(Implementation implementation)
+    [Fact]
+    public void Batch_norm_normalises_with_the_biased_and_remembers_the_unbiased_variance() => OnEach(device =>
     {
-        using Device device = Device.Cpu(1, implementation);
         using Arena arena = new(device, "test", 1 << 12);
-        Tensor x = arena.Take(new Shape(4, 1)), y = arena.Take(new Shape(4, 1)), c = arena.Take(new Shape(1)), r = arena.Take(new Shape(1));
-        Tensor mean = arena.Take(new Shape(1)), variance = arena.Take(new Shape(1)), gamma = arena.Take(new Shape(1)), beta = arena.Take(new Shape(1));
+        Tensor y = arena.Take(new Shape(4, 1)), c = arena.Take(new Shape(1)), r = arena.Take(new Shape(1));
+        Tensor mean = Take(device, arena, new(1), 2), variance = Take(device, arena, new(1), 1);
+        Tensor gamma = Take(device, arena, new(1), 3), beta = Take(device, arena, new(1), 0.5f);
         // Mean 4, squares 9 + 1 + 1 + 9: biased 5, unbiased 20 / 3.
-        ((float[])[1, 3, 5, 7]).CopyTo(x.Span);
-        (mean.Span[0], variance.Span[0], gamma.Span[0], beta.Span[0]) = (2, 1, 3, 0.5f);
+        Tensor x = Take(device, arena, new(4, 1), 1, 3, 5, 7);
         BatchNorm.ForwardTraining(device, y, c, r, mean, variance, x, gamma, beta, 4, 0.25f);
-        Assert.Equal([-2.5f, -0.5f, 1.5f, 3.5f], y.Span.ToArray());
-        Assert.Equal([4, 1 / 3f, 2.5f], new[] { c.Span[0], r.Span[0], mean.Span[0] });
-        Assert.Equal(0.75 + 0.25 * 20 / 3, variance.Span[0], 1e-6);
-        (mean.Span[0], variance.Span[0]) = (1, 5);
+        Assert.Equal([-2.5f, -0.5f, 1.5f, 3.5f], device.ToArray(y));
+        Assert.Equal([4, 1 / 3f, 2.5f], new[] { device.Read(c), device.Read(r), device.Read(mean) });
+        Assert.Equal(0.75 + 0.25 * 20 / 3, device.Read(variance), 1e-6);
+        device.Upload(mean, [1]);
+        device.Upload(variance, [5]);
         BatchNorm.ForwardInference(device, y, x, mean, variance, gamma, beta, 4);
-        Assert.Equal([0.5f, 2.5f, 4.5f, 6.5f], y.Span.ToArray());
-    }
+        Assert.Equal([0.5f, 2.5f, 4.5f, 6.5f], device.ToArray(y));
+    });
 
     [Theory, InlineData(Implementation.Reference), InlineData(Implementation.Cpu)]
     public void Losses_are_the_sums_that_they_say(Implementation implementation)
@@ -101,9 +115,7 @@ public sealed class HandWorkedTests
         => Expect([2, 0, 6], new(3), [1, 2, 3], new(3), (device, y, x) =>
         {
             using Arena arena = new(device, "mask", 64);
-            Tensor mask = arena.Take(new Shape(3));
-            (mask.Span[0], mask.Span[2]) = (1, 1);
-            Dropout.Apply(device, y, x, mask, 0.5f);
+            Dropout.Apply(device, y, x, Take(device, arena, new(3), 1, 0, 1), 0.5f);
         });
 
     [Fact]
@@ -111,9 +123,39 @@ public sealed class HandWorkedTests
         => Expect([1, 2, 3 + 0.25f * 7, 4 + 0.25f * 6], new(2, 2), [1, 2, 3, 4], new(2, 2), (device, y, x) =>
         {
             using Arena arena = new(device, "fake", 256);
-            Tensor fake = arena.Take(new Shape(2, 2)), alpha = arena.Take(new Shape(2));
-            fake.Span.Fill(10);
-            alpha.Span[1] = 0.25f;
+            Tensor fake = Take(device, arena, new(2, 2), 10, 10, 10, 10), alpha = Take(device, arena, new(2), 0, 0.25f);
             GradientPenalty.Interpolate(device, y, x, fake, alpha);
         });
+
+    [Fact]
+    public void A_gradient_of_zero_has_a_penalty_and_no_direction() => OnEach(device =>
+    {
+        using Arena arena = new(device, "test", 4096);
+        Tensor g = Take(device, arena, new(2, 5), 0, 0, 0, 0, 0, 3, 0, 0, 0, 0);
+        Tensor dg = arena.Take(new Shape(2, 5)), norms = arena.Take(new Shape(2)), loss = arena.Take(Shape.Scalar);
+        GradientPenalty.Evaluate(device, loss, norms, dg, g, 0.5f);
+        Assert.Equal([0, 3], device.ToArray(norms));
+        Assert.Equal(0.5f * (1 + 4), device.Read(loss));
+        Assert.Equal([0, 0, 0, 0, 0, 2, 0, 0, 0, 0], device.ToArray(dg));
+    });
+
+    [Fact]
+    public void The_largest_of_a_window_may_be_NaN() => OnEach(device =>
+    {
+        using Arena arena = new(device, "test", 4096);
+        Tensor x = arena.Take(new Shape(1, 2, 4, 17)), y = arena.Take(new Shape(1, 1, 2, 17));
+        for (int k = 0; k < 4; k++)
+        {
+            float[] values = new float[x.Length];
+            Array.Fill(values, 1);
+            // Pixels (0,0), (0,1), (1,0) and (1,1) of the first window, one after the other.
+            values[(k / 2 * 4 + k % 2) * 17 + 5] = float.NaN;
+            values[(k / 2 * 4 + k % 2) * 17 + 16] = float.NaN;
+            device.Upload(x, values);
+            MaxPool.Forward(device, new PoolingShape(x.Shape, 2, 2), y, x);
+            float[] largest = device.ToArray(y);
+            for (int i = 0; i < largest.Length; i++)
+                Assert.Equal(i is 5 or 16, float.IsNaN(largest[i]));
+        }
+    });
 }

@@ -6,6 +6,9 @@ namespace CudaGen.Kernels.Tests.Ops;
 /// <summary>Dropout and the ends of the gradient penalty.</summary>
 internal static class CriticRows
 {
+    private const ulong Seed = 0x0123456789ABCDEF, Step = 0x00000003FFFFFFFF;
+    private const uint Stream = 0xABCD;
+
     private static IEnumerable<Shape> Shapes => [new(1, 1), new(7, 3, 4, 3), new(3, 41), new(2, 17), new(9, 1), new(5, 1025), new(3, 64, 64, 3)];
 
     public static IEnumerable<OpTest> Ops
@@ -20,6 +23,14 @@ internal static class CriticRows
                     Arguments = [In("x", shape), In("mask", shape, Array.ConvertAll(Sample.Floats("mask", shape.Length), v => v > 0 ? 1f : 0)), Out("y", shape)],
                     Run = t => Dropout.Apply(t.Device, t["y"], t["x"], t["mask"], 0.4f),
                     Oracle = a => Dropout.ReferenceApply<double>(a["y"], a["x"], a["mask"], 0.4f),
+                };
+                yield return new($"dropout mask, {shape}")
+                {
+                    Arguments = [Out("mask", shape, 0)],
+                    AnyShape = ["mask"],
+                    Step = Step,
+                    Run = t => Dropout.Mask(t.Device, t["mask"], Seed, Stream, t.Step, 0.4f),
+                    Oracle = a => DrawMask(a["mask"], a.Step, 0.4f),
                 };
                 yield return new($"interpolate, {shape}")
                 {
@@ -49,6 +60,16 @@ internal static class CriticRows
                     },
                 };
             }
+        }
+    }
+
+    private static void DrawMask(double[] mask, ulong step, float drop)
+    {
+        for (int i = 0; i < mask.Length; i++)
+        {
+            (uint a, uint b, uint c, uint d) = Philox.Words(Seed, Stream, step, (uint)(i / 4));
+            uint[] words = [a, b, c, d];
+            mask[i] = Philox.Unit(words[i % 4]) < drop ? 0 : 1;
         }
     }
 
