@@ -36,10 +36,12 @@ internal static class NativeLibraries
 
     /// <summary>What surrounds this process, as the search sees it; tests put their own here.</summary>
     /// <param name="Variable">An environment variable, or null.</param>
-    /// <param name="Folders">The folders that match a path whose last components may hold '*'.</param>
-    internal sealed record Surroundings(Func<string, string?> Variable, Func<string, IEnumerable<string>> Folders)
+    /// <param name="Folders">The folders that match a path whose components may hold '*'.</param>
+    /// <param name="StandIns">The folder of the driver that was loaded, when that is a stand-in.</param>
+    internal sealed record Surroundings(Func<string, string?> Variable, Func<string, IEnumerable<string>> Folders, Func<string?> StandIns)
     {
-        internal static Surroundings OfProcess { get; } = new(Environment.GetEnvironmentVariable, Expand);
+        internal static Surroundings OfProcess { get; } = new(Environment.GetEnvironmentVariable, Expand,
+            () => Loaded.GetValueOrDefault(Cuda.Library) is { } driver ? StandInFolder(driver) : null);
 
         private static IEnumerable<string> Expand(string pattern)
         {
@@ -80,7 +82,7 @@ internal static class NativeLibraries
         bool follows = library is "nvrtc" or "cublas";
         string[] names = [.. entry.Versions.OrderBy(v => follows && major > 0 && v > major).Select(v => $"{entry.FileName}.{v}")];
         string[] own = Split(around.Variable("CUDAGEN_LIB_DIR"));
-        if (Loaded.GetValueOrDefault(Cuda.Library) is { } driver && StandInFolder(driver) is { } standIns)
+        if (around.StandIns() is { } standIns)
             own = [standIns];
         IEnumerable<string> chosen = own.SelectMany(f => names.Select(n => Path.Combine(f, n)));
         if (own.Length > 0 && File.Exists(Path.Combine(own[0], Emulator)))
@@ -150,20 +152,28 @@ internal static class NativeLibraries
                 NativeLibrary.SetDllImportResolver(typeof(NativeLibraries).Assembly, Resolve);
                 _resolving = true;
             }
-            List<string> tried = [];
-            foreach (string candidate in Candidates(library, major, Surroundings.OfProcess))
-            {
-                tried.Add(candidate);
-                if (NativeLibrary.TryLoad(candidate, out nint handle))
-                {
-                    found = new(handle, candidate);
-                    Loaded.Add(library, found);
-                    return true;
-                }
-            }
-            failure = $"no library '{library}'; tried {string.Join(", ", tried)}";
-            return false;
+            if (!TryLoadFirst(library, Candidates(library, major, Surroundings.OfProcess), out found, out failure))
+                return false;
+            Loaded.Add(library, found);
+            return true;
         }
+    }
+
+    /// <summary>Loads the first of these that is a library; otherwise says what was tried.</summary>
+    internal static bool TryLoadFirst(string library, IEnumerable<string> candidates, [NotNullWhen(true)] out Found? found, out string failure)
+    {
+        List<string> tried = [];
+        foreach (string candidate in candidates)
+        {
+            tried.Add(candidate);
+            if (NativeLibrary.TryLoad(candidate, out nint handle))
+            {
+                (found, failure) = (new(handle, candidate), "");
+                return true;
+            }
+        }
+        (found, failure) = (null, $"no library '{library}'; tried {string.Join(", ", tried)}");
+        return false;
     }
 
     /// <summary>The stand-ins' own library, when the driver that was loaded is one of them.</summary>
