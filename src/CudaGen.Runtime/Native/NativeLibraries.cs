@@ -84,10 +84,11 @@ internal static class NativeLibraries
         string[] own = Split(around.Variable("CUDAGEN_LIB_DIR"));
         if (around.StandIns() is { } standIns)
             own = [standIns];
-        IEnumerable<string> chosen = own.SelectMany(f => names.Select(n => Path.Combine(f, n)));
         if (own.Length > 0 && File.Exists(Path.Combine(own[0], Emulator)))
-            return chosen; // Stand-ins work with each other only.
-        return chosen.Concat(names).Concat(Folders(entry, around).SelectMany(f => names.Select(n => Path.Combine(f, n)))).Distinct();
+            return In(own[..1]); // Stand-ins work with each other only.
+        return In(own).Concat(names).Concat(In(Folders(entry, around))).Distinct();
+
+        IEnumerable<string> In(IEnumerable<string> folders) => folders.SelectMany(f => names.Select(n => Path.Combine(f, n)));
     }
 
     private static IEnumerable<string> Folders(Entry entry, Surroundings around)
