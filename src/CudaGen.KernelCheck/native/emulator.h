@@ -4,6 +4,7 @@
 // (libcuda.so.1, libnvrtc.so.12, libcublas.so.12, libcudnn.so.9) export NVIDIA's names and nothing else.
 // All functions may be called from any thread; memory, launches and reports are guarded by one lock.
 #pragma once
+#include "device/cudagen_abi.h"
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -58,8 +59,11 @@ struct Allocation
     uint64_t number;
 };
 
-// 256-byte aligned, red zones on both sides, poisoned, unset. Null when the limit of cudagen_set_memory_limit is exceeded.
+// 256-byte aligned, red zones on both sides, poisoned, unset. Null when the memory limit is exceeded.
 EMU_API void* allocate(size_t size, Space space);
+
+// Of device memory, in bytes; 0: none but the machine's.
+EMU_API void set_memory_limit(size_t bytes);
 
 enum class Free
 {
@@ -103,29 +107,7 @@ EMU_API void clear_reports();
 
 // ---- modules and launches -------------------------------------------------------------------------------------------
 
-struct Parameter
-{
-    size_t offset, size, align; // offset as the CUDA ABI lays parameters out
-    bool pointer;
-};
-
-struct Kernel
-{
-    const char* name;
-    void (*thunk)(void** arguments); // runs one CUDA thread of the kernel
-    int parameter_count;
-    const Parameter* parameters;
-    const char* signature; // the text of the parameter list
-    int launch_bound;      // maximum threads of a block by __launch_bounds__, or 0
-    size_t static_shared;  // bytes, or 0 when unknown
-};
-
-struct Symbol
-{
-    const char* name;
-    void* address;
-    size_t size;
-};
+// Parameter, Kernel and Symbol, as a compiled module describes them, are in device/cudagen_abi.h.
 
 class Module; // one loaded image
 
@@ -144,7 +126,9 @@ struct Grid
 
 // What cuLaunchKernel refuses at once: block > 1024 threads, block z > 64, grid y or z > 65535, zero extents, dynamic plus
 // static shared memory over 48 KB (or over max_dynamic_shared when the function's attribute was raised), launch bound.
-EMU_API Status check_launch(Module* module, const Kernel* kernel, const Grid& grid, size_t max_dynamic_shared);
+// Such a refusal does not stick, so it is no report; `reason` gets the text.
+EMU_API Status check_launch(Module* module, const Kernel* kernel, const Grid& grid, size_t max_dynamic_shared,
+                            std::string* reason = nullptr);
 
 // Runs all threads; arguments[i] points at parameter i. Called when the stream gets there, not when it is enqueued. Returns
 // Success or the status of the first report.
