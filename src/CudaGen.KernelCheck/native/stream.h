@@ -45,6 +45,7 @@ extern "C"
     EMU_API int cudagen_report_count(void);
     EMU_API const char* cudagen_report(int i);
     EMU_API void cudagen_clear_reports(void);       // also forgets the sticky status
+    EMU_API const char* cudagen_explanation(void);  // of the last call of this thread that failed without a report; may be ""
     EMU_API long cudagen_call_count(const char* name); // null: all names
     EMU_API int cudagen_call_names(char* text, int size); // names, one a line; returns the length needed
     EMU_API int cudagen_leaks(char* text, int size);      // live allocations, handles; returns their number
