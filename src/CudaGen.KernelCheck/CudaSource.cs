@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using CudaGen.Runtime;
 
 namespace CudaGen.KernelCheck;
 
@@ -40,8 +41,38 @@ public sealed partial class CudaSource
     /// <summary>What NVRTC would refuse, as compilers write it: "k.cu:3: error: ...".</summary>
     public IReadOnlyList<string> Complaints => _complaints;
 
-    /// <summary>Names in #include "...", in the order of the text.</summary>
-    public IReadOnlyList<string> Includes => [.. QuotedInclude().Matches(Text).Select(m => m.Groups[1].Value)];
+    /// <summary>Names and texts of the files that are included by #include "...", directly or by one another.</summary>
+    public IReadOnlyList<(string Name, string Text)> Headers { get; private init; } = [];
+
+    /// <exception cref="InputException">The file cannot be read.</exception>
+    public static CudaSource Read(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        try
+        {
+            string text = File.ReadAllText(path);
+            List<(string Name, string Text)> headers = [];
+            AddHeaders(headers, text, Path.GetDirectoryName(Path.GetFullPath(path))!);
+            return new CudaSource(Path.GetFileName(path), text) { Headers = headers };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InputException($"{path}: cannot read it: {e.Message}", e);
+        }
+    }
+
+    // A file that is not there is left to the compiler to complain about.
+    private static void AddHeaders(List<(string Name, string Text)> headers, string text, string folder)
+    {
+        foreach (string name in QuotedInclude().Matches(text).Select(m => m.Groups[1].Value))
+        {
+            string path = Path.GetFullPath(name, folder);
+            if (headers.Any(h => h.Name == name) || !File.Exists(path))
+                continue;
+            headers.Add((name, File.ReadAllText(path)));
+            AddHeaders(headers, headers[^1].Text, Path.GetDirectoryName(path)!);
+        }
+    }
 
     public static CudaSource Parse(string name, string text)
     {
@@ -167,7 +198,7 @@ public sealed partial class CudaSource
     [GeneratedRegex("""^\s*extern\s*"C"\s*$""")]
     private static partial Regex ExternBlock();
 
-    [GeneratedRegex("""^\s*extern\s*"C"\s""")]
+    [GeneratedRegex("""\bextern\s*"C"\s""")]
     private static partial Regex ExternPrefix();
 
     [GeneratedRegex("""^\s*(?:inline\s+)?namespace(?:\s+[\w:]+)?\s*$""")]

@@ -65,6 +65,13 @@ public sealed class CudaSourceTests
     public void Device_code_types_and_constants_are_not(string text) => Assert.Empty(CudaSource.Parse("k.cu", text).Complaints);
 
     [Fact]
-    public void Lists_the_files_that_are_included_by_name() =>
-        Assert.Equal(["a.cuh", "sub/b.cuh"], CudaSource.Parse("k.cu", "#include \"a.cuh\"\n  # include \"sub/b.cuh\"\n#include <system>\n").Includes);
+    public void Reads_the_files_that_are_included_by_name()
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder["sub"]);
+        File.WriteAllText(folder["sub/a.cuh"], "#include \"b.cuh\"\n");
+        File.WriteAllText(folder["sub/b.cuh"], "#include \"b.cuh\"\n");
+        File.WriteAllText(folder["k.cu"], "#include \"sub/a.cuh\"\n  # include \"not there.cuh\"\n#include <system>\n");
+        Assert.Equal([("sub/a.cuh", "#include \"b.cuh\"\n"), ("b.cuh", "#include \"b.cuh\"\n")], CudaSource.Read(folder["k.cu"]).Headers);
+    }
 }

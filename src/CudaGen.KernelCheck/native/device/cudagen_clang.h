@@ -1,7 +1,8 @@
 // cudagen_clang.h - what NVRTC predeclares, for clang's CUDA mode without a CUDA toolkit.
 //
 // The clang layer (ClangLayer.cs) puts it in front of each kernel file, compiles to PTX and goes no further. It is also
-// the list of what kernels may use: builtins.txt names it all, and anything else fails to compile. Functions that NVIDIA
+// the list of what kernels may use: builtins.txt names it all (functions without their f too, as CUDA overloads them), and
+// anything else fails to compile. Functions that NVIDIA
 // implements in libdevice stay external calls of __nv_* in the PTX.
 #pragma clang system_header
 
@@ -190,16 +191,23 @@ CUDAGEN_FN double abs(double v) { return __builtin_fabs(v); }
 
 // ---- floating point: one instruction each ----
 
-CUDAGEN_FN float fabsf(float v) { return __builtin_fabsf(v); }
-CUDAGEN_FN float fmaxf(float a, float b) { return __builtin_fmaxf(a, b); }
-CUDAGEN_FN float fminf(float a, float b) { return __builtin_fminf(a, b); }
-CUDAGEN_FN float floorf(float v) { return __builtin_floorf(v); }
-CUDAGEN_FN float ceilf(float v) { return __builtin_ceilf(v); }
-CUDAGEN_FN float rintf(float v) { return __builtin_rintf(v); }
-CUDAGEN_FN float truncf(float v) { return __builtin_truncf(v); }
-CUDAGEN_FN float copysignf(float v, float sign) { return __builtin_copysignf(v, sign); }
+// Each as NAMEf, and as CUDA's overloads of NAME for float and double.
+#define CUDAGEN_EXACT1(NAME, F, D)                                      \
+    CUDAGEN_FN float NAME##f(float v) { return F(v); }                  \
+    CUDAGEN_FN float NAME(float v) { return F(v); }                     \
+    CUDAGEN_FN double NAME(double v) { return D(v); }
+#define CUDAGEN_EXACT2(NAME, F, D)                                      \
+    CUDAGEN_FN float NAME##f(float a, float b) { return F(a, b); }      \
+    CUDAGEN_FN float NAME(float a, float b) { return F(a, b); }         \
+    CUDAGEN_FN double NAME(double a, double b) { return D(a, b); }
+CUDAGEN_EXACT1(fabs, __builtin_fabsf, __builtin_fabs)    CUDAGEN_EXACT1(floor, __builtin_floorf, __builtin_floor)
+CUDAGEN_EXACT1(ceil, __builtin_ceilf, __builtin_ceil)    CUDAGEN_EXACT1(rint, __builtin_rintf, __builtin_rint)
+CUDAGEN_EXACT1(trunc, __builtin_truncf, __builtin_trunc) CUDAGEN_EXACT1(sqrt, __nvvm_sqrt_rn_f, __nvvm_sqrt_rn_d)
+CUDAGEN_EXACT2(fmin, __builtin_fminf, __builtin_fmin)    CUDAGEN_EXACT2(fmax, __builtin_fmaxf, __builtin_fmax)
+CUDAGEN_EXACT2(copysign, __builtin_copysignf, __builtin_copysign)
 CUDAGEN_FN float fmaf(float a, float b, float c) { return __nvvm_fma_rn_f(a, b, c); }
-CUDAGEN_FN float sqrtf(float v) { return __nvvm_sqrt_rn_f(v); }
+CUDAGEN_FN float fma(float a, float b, float c) { return __nvvm_fma_rn_f(a, b, c); }
+CUDAGEN_FN double fma(double a, double b, double c) { return __nvvm_fma_rn_d(a, b, c); }
 CUDAGEN_FN float rsqrtf(float v) { return __nvvm_rsqrt_approx_f(v); }
 CUDAGEN_FN bool isnan(float v) { return v != v; }
 CUDAGEN_FN bool isnan(double v) { return v != v; }
@@ -225,15 +233,17 @@ CUDAGEN_FN float __int2float_rn(int v) { return __nvvm_i2f_rn(v); }
 
 // ---- floating point: functions of libdevice ----
 
-#define CUDAGEN_UNARY(NAME)                             \
-    extern "C" __device__ float __nv_##NAME(float);     \
-    CUDAGEN_FN float NAME(float v) { return __nv_##NAME(v); }
-CUDAGEN_UNARY(expf)  CUDAGEN_UNARY(exp2f) CUDAGEN_UNARY(expm1f) CUDAGEN_UNARY(logf) CUDAGEN_UNARY(log2f) CUDAGEN_UNARY(log1pf)
-CUDAGEN_UNARY(tanhf) CUDAGEN_UNARY(sinf)  CUDAGEN_UNARY(cosf)   CUDAGEN_UNARY(cbrtf) CUDAGEN_UNARY(erff)
-extern "C" __device__ float __nv_powf(float, float);
-CUDAGEN_FN float powf(float v, float e) { return __nv_powf(v, e); }
-extern "C" __device__ float __nv_fmodf(float, float);
-CUDAGEN_FN float fmodf(float a, float b) { return __nv_fmodf(a, b); }
+#define CUDAGEN_LIBDEVICE1(NAME)                        \
+    extern "C" __device__ float __nv_##NAME##f(float);  \
+    extern "C" __device__ double __nv_##NAME(double);   \
+    CUDAGEN_EXACT1(NAME, __nv_##NAME##f, __nv_##NAME)
+#define CUDAGEN_LIBDEVICE2(NAME)                               \
+    extern "C" __device__ float __nv_##NAME##f(float, float);  \
+    extern "C" __device__ double __nv_##NAME(double, double);  \
+    CUDAGEN_EXACT2(NAME, __nv_##NAME##f, __nv_##NAME)
+CUDAGEN_LIBDEVICE1(exp)  CUDAGEN_LIBDEVICE1(exp2)  CUDAGEN_LIBDEVICE1(expm1) CUDAGEN_LIBDEVICE1(tanh) CUDAGEN_LIBDEVICE1(erf)
+CUDAGEN_LIBDEVICE1(log)  CUDAGEN_LIBDEVICE1(log2)  CUDAGEN_LIBDEVICE1(log1p) CUDAGEN_LIBDEVICE1(sin)  CUDAGEN_LIBDEVICE1(cos)
+CUDAGEN_LIBDEVICE1(cbrt) CUDAGEN_LIBDEVICE2(pow)   CUDAGEN_LIBDEVICE2(fmod)
 // Two calls: with libdevice's own sincosf the results would go through local memory, which the facts would then count.
 CUDAGEN_FN void sincosf(float v, float* s, float* c) { *s = sinf(v), *c = cosf(v); }
 extern "C" __device__ float __nv_sinpif(float);

@@ -1,0 +1,184 @@
+using System.Text.Json;
+
+namespace CudaGen.KernelCheck;
+
+/// <summary>What the launches of a file run on, and how its kernels are compiled for that.</summary>
+public enum LaunchMode
+{
+    Checked,     // emulator with every access watched
+    Fast,        // emulator without
+    Contraction, // the fast one, with a * b + c fused as NVRTC does it
+    Gpu,
+}
+
+/// <summary>A file, the cases to launch from it, and how.</summary>
+/// <param name="Mode">What they run on.</param>
+/// <param name="Libraries">Folder of the stand-ins; null for a GPU.</param>
+/// <param name="SourceFile">Path of the .cu file.</param>
+/// <param name="Cases">The cases.</param>
+/// <param name="Orders">In how many orders of threads each case runs.</param>
+internal sealed record LaunchJob(LaunchMode Mode, string? Libraries, string SourceFile, IReadOnlyList<KernelCase> Cases, int Orders);
+
+/// <summary>How far a worker has come.</summary>
+/// <param name="Kind">compiling, compiled, running, ran, unavailable or done.</param>
+/// <param name="Case">Which case of the job is meant.</param>
+/// <param name="Order">The order of threads that it runs in, as a person reads it.</param>
+/// <param name="MaxError">Largest difference from what was expected; null where nothing was.</param>
+/// <param name="Texts">Findings; errors of the compiler; the reason why nothing runs here.</param>
+internal sealed record WorkerMessage(string Kind, int Case = -1, string Order = "", double? MaxError = null, IReadOnlyList<string>? Texts = null)
+{
+    public string ToJson()
+    {
+        using var stream = new MemoryStream();
+        using (var json = new Utf8JsonWriter(stream))
+        {
+            json.WriteStartObject();
+            json.WriteString("kind", Kind);
+            json.WriteNumber("case", Case);
+            json.WriteString("order", Order);
+            if (MaxError is double error)
+                json.WriteNumber("maxError", error);
+            json.WriteStartArray("texts");
+            foreach (string text in Texts ?? [])
+                json.WriteStringValue(text);
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+        return System.Text.Encoding.UTF8.GetString(stream.ToArray());
+    }
+
+    /// <summary>Null for a line that is no message: a kernel or a library may print what it likes.</summary>
+    public static WorkerMessage? FromJson(string line)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(line);
+            JsonElement root = document.RootElement;
+            return new WorkerMessage(root.GetProperty("kind").GetString()!, root.GetProperty("case").GetInt32(), root.GetProperty("order").GetString()!,
+                root.TryGetProperty("maxError", out JsonElement error) ? error.GetDouble() : null,
+                [.. root.GetProperty("texts").EnumerateArray().Select(t => t.GetString()!)]);
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            return null;
+        }
+    }
+}
+
+/// <summary>
+/// Compiles a file and launches its cases in this process, which a kernel may bring down; <see cref="LaunchLayer"/> runs it
+/// in one of its own.
+/// </summary>
+internal static class LaunchWorker
+{
+    // An order of threads and blocks as the emulator takes it, and one in how many accesses it switches threads at.
+    private sealed record Order(string Name, string Setting, int Preempt);
+
+    public static void Run(LaunchJob job, Action<WorkerMessage> tell)
+    {
+        string reason = "";
+        CudaLibraries? libraries = job.Libraries is string folder ? CudaLibraries.OpenStandIns(folder) : CudaLibraries.OpenSystem(out reason);
+        if (libraries is null)
+        {
+            tell(new WorkerMessage("unavailable", Texts: [reason]));
+            return;
+        }
+        try
+        {
+            if (libraries.AreStandIns)
+                Configure(libraries, job.Mode);
+            using var host = new KernelHost(libraries);
+            RunCases(job, libraries, host, tell);
+        }
+        catch (CudaCallException e)
+        {
+            tell(new WorkerMessage("unavailable", Texts: [e.Message]));
+        }
+    }
+
+    private static void Configure(CudaLibraries libraries, LaunchMode mode)
+    {
+        libraries.Configure("mode", mode == LaunchMode.Checked ? "checked" : "fast");
+        libraries.Configure("contract", mode == LaunchMode.Contraction ? "1" : "0");
+        libraries.TakeReports();
+    }
+
+    private static void RunCases(LaunchJob job, CudaLibraries libraries, KernelHost host, Action<WorkerMessage> tell)
+    {
+        tell(new WorkerMessage("compiling"));
+        CudaSource source = CudaSource.Read(job.SourceFile);
+        KernelCompiler.Result compiled = new KernelCompiler(libraries).Compile(source, source.Headers, host.Architecture);
+        tell(new WorkerMessage("compiled", Texts: compiled.Errors));
+        if (compiled.Image is byte[] image)
+            for (int i = 0; i < job.Cases.Count; i++)
+                foreach (Order order in Orders(job))
+                {
+                    tell(new WorkerMessage("running", i, order.Name));
+                    WorkerMessage result = RunOnce(libraries, host, image, job.Cases[i], order) with { Case = i, Order = order.Name };
+                    tell(result);
+                    // An error on a GPU leaves its context useless: the rest is for another process.
+                    if (result.Texts is { Count: > 0 } && !libraries.AreStandIns)
+                        return;
+                }
+        tell(new WorkerMessage("done"));
+    }
+
+    private static IEnumerable<Order> Orders(LaunchJob job)
+    {
+        if (job.Mode is LaunchMode.Gpu or LaunchMode.Contraction)
+            return [new Order("", "ascending", 0)];
+        // The last of the checked runs also switches threads in the middle of things, which lost updates need to show.
+        const int PreemptEvery = 16;
+        Order[] orders = [new Order("", "ascending", 0), new Order("descending", "descending", 0),
+            .. Enumerable.Range(1, Math.Max(0, job.Orders - 2)).Select(seed => new Order($"random {seed}", $"random:{seed}",
+                job.Mode == LaunchMode.Checked && seed == job.Orders - 2 ? PreemptEvery : 0))];
+        return orders.Take(job.Orders);
+    }
+
+    private static WorkerMessage RunOnce(CudaLibraries libraries, KernelHost host, byte[] image, KernelCase kernelCase, Order order)
+    {
+        if (libraries.AreStandIns)
+        {
+            libraries.Configure("order", order.Setting);
+            libraries.Configure("preempt", $"{order.Preempt}");
+        }
+        List<string> findings = [];
+        double? maxError = null;
+        try
+        {
+            byte[]?[] results = host.Run(image, kernelCase);
+            (maxError, findings) = Compare(kernelCase, results);
+        }
+        catch (CudaCallException e)
+        {
+            findings.Add(e.Message);
+        }
+        // A report says more than the status that it made a call return, and numbers mean nothing after one.
+        if (libraries.AreStandIns && libraries.TakeReports() is { Count: > 0 } reports)
+            (maxError, findings) = (null, reports);
+        return new WorkerMessage("ran", MaxError: maxError, Texts: findings);
+    }
+
+    private static (double? MaxError, List<string> Findings) Compare(KernelCase kernelCase, byte[]?[] results)
+    {
+        double? maxError = null;
+        List<string> findings = [];
+        for (int i = 0; i < results.Length; i++)
+        {
+            CaseArgument argument = kernelCase.Arguments[i];
+            if (results[i] is not byte[] actual)
+                continue;
+            string? finding;
+            if (argument.Role == Role.Input)
+                finding = Comparison.Unchanged(argument, actual);
+            else
+            {
+                (double error, finding) = Comparison.Compare(argument, actual, argument.Expected);
+                maxError = Math.Max(maxError ?? 0, error);
+            }
+            if (finding is not null)
+                findings.Add(finding);
+        }
+        return (maxError, findings);
+    }
+}
