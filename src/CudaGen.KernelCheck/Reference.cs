@@ -23,7 +23,8 @@ internal static class Reference
         string program = kernelCase.Reference!;
         try
         {
-            Subprocess run = Subprocess.Run("dotnet", ["run", "-c", "Release", program, "--", folder], Path.GetDirectoryName(program)!, Limit);
+            // Programs of one file are made ready for compilation ahead of time, which takes packages that not every machine has.
+            Subprocess run = Subprocess.Run("dotnet", ["run", "-c", "Release", "-p:PublishAot=false", program, "--", folder], Path.GetDirectoryName(program)!, Limit);
             if (run.TimedOut)
                 throw new InputException($"{program}: still running after {Limit.TotalMinutes:0} minutes");
             if (run.ExitCode != 0)
