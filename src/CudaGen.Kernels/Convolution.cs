@@ -1,11 +1,13 @@
 using System.Numerics;
 using CudaGen.Kernels.Cpu;
+using CudaGen.Kernels.Cuda;
 using CudaGen.Runtime;
 
 namespace CudaGen.Kernels;
 
 /// <summary>
-/// What a convolution needs besides its tensors, prepared once: tables of which taps of the kernel meet which pixels.
+/// What a convolution needs besides its tensors, prepared once: on the CPU, tables of which taps of the kernel meet which
+/// pixels; on a GPU, how the work is cut into blocks, or cuDNN's descriptors and algorithms.
 /// </summary>
 public sealed class ConvolutionPlan : IDisposable
 {
@@ -17,7 +19,9 @@ public sealed class ConvolutionPlan : IDisposable
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(shape);
         Shape = shape;
-        if (!device.IsReference)
+        if (device.Kind == DeviceKind.Cuda)
+            Cuda = new KernelConvolution(shape);
+        else if (!device.IsReference)
         {
             ForwardPass = DirectPass.Forward(shape);
             BackwardPass = DirectPass.BackwardData(shape);
@@ -29,8 +33,11 @@ public sealed class ConvolutionPlan : IDisposable
     public ConvolutionShape Shape { get; }
 
     /// <summary>Floats of scratch memory that the passes need; see <see cref="Device.Scratch"/>.</summary>
-    public int ScratchFloats => ForwardPass is null ? 0
+    public int ScratchFloats => Cuda is { } cuda ? cuda.ScratchFloats
+        : ForwardPass is null ? 0
         : Math.Max(Math.Max(ForwardPass.Scratch, BackwardPass!.Scratch), FilterPass!.Scratch);
+
+    internal ICudaConvolution? Cuda { get; }
 
     internal DirectPass? ForwardPass { get; }
 
@@ -43,6 +50,7 @@ public sealed class ConvolutionPlan : IDisposable
         if (_disposed)
             return;
         _disposed = true;
+        Cuda?.Dispose();
         ForwardPass?.Dispose();
         BackwardPass?.Dispose();
         FilterPass?.Dispose();
@@ -66,7 +74,9 @@ public static unsafe class Convolution
     public static void Forward(Device device, ConvolutionPlan plan, Tensor y, Tensor x, Tensor w, Tensor? bias, Activation activation)
     {
         ConvolutionShape shape = Check(device, plan, x, w, y, bias, 0);
-        if (device.IsReference)
+        if (device.Kind == DeviceKind.Cuda)
+            plan.Cuda!.Forward(device, y, x, w, bias, activation);
+        else if (device.IsReference)
         {
             ReferenceForward<float>(shape, y.Span, x.Span, w.Span);
             BiasActivation.Forward(device, y, bias, activation);
@@ -84,7 +94,9 @@ public static unsafe class Convolution
         Activation activation = default)
     {
         ConvolutionShape shape = Check(device, plan, dx, w, dy, bias, 3);
-        if (device.IsReference)
+        if (device.Kind == DeviceKind.Cuda)
+            plan.Cuda!.BackwardData(device, dx, dy, w, bias, activation);
+        else if (device.IsReference)
         {
             ReferenceBackwardData<float>(shape, dx.Span, dy.Span, w.Span);
             BiasActivation.Forward(device, dx, bias, activation);
@@ -98,7 +110,9 @@ public static unsafe class Convolution
     public static void BackwardFilter(Device device, ConvolutionPlan plan, Tensor dw, Tensor dy, Tensor x)
     {
         ConvolutionShape shape = Check(device, plan, x, dw, dy, null, 0);
-        if (device.IsReference)
+        if (device.Kind == DeviceKind.Cuda)
+            plan.Cuda!.BackwardFilter(device, dw, dy, x);
+        else if (device.IsReference)
             ReferenceBackwardFilter<float>(shape, dw.Span, dy.Span, x.Span);
         else
             plan.FilterPass!.Run(device, (float*)dw.Address, (float*)dy.Address, (float*)x.Address);

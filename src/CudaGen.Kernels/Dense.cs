@@ -1,5 +1,6 @@
 using System.Numerics;
 using CudaGen.Kernels.Cpu;
+using CudaGen.Kernels.Cuda;
 using CudaGen.Runtime;
 
 namespace CudaGen.Kernels;
@@ -22,6 +23,11 @@ public static unsafe class Dense
         (int n, int o, int i) = Check(device, x, w, y);
         if (bias is { } b)
             Shape.RequireLength(b, o);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            ForwardProduct(n, o, i).Overwrite(device, y, x, w, bias, activation);
+            return;
+        }
         if (device.IsReference)
         {
             ReferenceForward<float>(y.Span, x.Span, w.Span, n, o, i);
@@ -37,7 +43,9 @@ public static unsafe class Dense
     public static void BackwardData(Device device, Tensor dx, Tensor dy, Tensor w)
     {
         (int n, int o, int i) = Check(device, dx, w, dy);
-        if (device.IsReference)
+        if (device.Kind == DeviceKind.Cuda)
+            DataProduct(n, o, i).Overwrite(device, dx, dy, w, null, Activation.Linear);
+        else if (device.IsReference)
             ReferenceBackwardData<float>(dx.Span, dy.Span, w.Span, n, o, i);
         else
             Gemm.Run(device, n, i, o, (float*)dy.Address, o, false, (float*)w.Address, i, false, (float*)dx.Address, i, false, null, default);
@@ -48,15 +56,28 @@ public static unsafe class Dense
     public static void BackwardWeights(Device device, Tensor dw, Tensor dy, Tensor x)
     {
         (int n, int o, int i) = Check(device, x, dw, dy);
-        if (device.IsReference)
+        if (device.Kind == DeviceKind.Cuda)
+            WeightProduct(n, o, i).Accumulate(device, dw, dy, x);
+        else if (device.IsReference)
             ReferenceBackwardWeights<float>(dw.Span, dy.Span, x.Span, n, o, i);
         else
             Gemm.Run(device, o, i, n, (float*)dy.Address, o, true, (float*)x.Address, i, false, (float*)dw.Address, i, true, null, default);
     }
 
-    /// <summary>Floats of scratch memory that the three passes of a layer with this batch need.</summary>
+    private static DenseProduct ForwardProduct(int n, int o, int i) => new(n, o, i, TransposedA: false, TransposedB: true);
+
+    private static DenseProduct DataProduct(int n, int o, int i) => new(n, i, o, TransposedA: false, TransposedB: false);
+
+    private static DenseProduct WeightProduct(int n, int o, int i) => new(o, i, n, TransposedA: true, TransposedB: false);
+
+    /// <summary>Floats of scratch memory that the three passes of a layer with this batch need, on any device.</summary>
     public static int ScratchFloats(int n, Shape w)
-        => Math.Max(Gemm.Scratch(n, w[0], w[1], false), Math.Max(Gemm.Scratch(n, w[1], w[0], false), Gemm.Scratch(w[0], w[1], n, true)));
+    {
+        (int o, int i) = (w[0], w[1]);
+        int cpu = Math.Max(Gemm.Scratch(n, o, i, false), Math.Max(Gemm.Scratch(n, i, o, false), Gemm.Scratch(o, i, n, true)));
+        return Math.Max(Math.Max(cpu, ForwardProduct(n, o, i).ScratchFloats),
+            Math.Max(DataProduct(n, o, i).ScratchFloats, WeightProduct(n, o, i).ScratchFloats));
+    }
 
     private static (int N, int O, int I) Check(Device device, Tensor x, Tensor w, Tensor y)
     {

@@ -10,7 +10,10 @@ internal static class KernelFiles
 
     internal static readonly KernelSource Activation = KernelSource.FromResource(Assembly, "activation.cu", "activation.cuh", "common.cuh");
     internal static readonly KernelSource BatchNorm = KernelSource.FromResource(Assembly, "batchnorm.cu", "common.cuh");
+    internal static readonly KernelSource Convolution =
+        KernelSource.FromResource(Assembly, "convolution.cu", "product.cuh", "activation.cuh", "common.cuh");
     internal static readonly KernelSource Data = KernelSource.FromResource(Assembly, "data.cu", "common.cuh");
+    internal static readonly KernelSource Dense = KernelSource.FromResource(Assembly, "dense.cu", "product.cuh", "activation.cuh", "common.cuh");
     internal static readonly KernelSource Dropout = KernelSource.FromResource(Assembly, "dropout.cu", "common.cuh");
     internal static readonly KernelSource Losses = KernelSource.FromResource(Assembly, "losses.cu", "common.cuh");
     internal static readonly KernelSource Optimisers = KernelSource.FromResource(Assembly, "optimisers.cu", "common.cuh");
