@@ -158,3 +158,28 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
     unsigned first = blockIdx.z * part;
     product(in, out, first, min(first + part, pixels));
 }
+
+// For libraries that pad an image by the same on both sides only: padded (N, height, width, C) is x with zeros around
+// it, n elements. Overwritten whole.
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    convolution_pad(float* padded, const float* x, int n, int H, int W, int C, int height, int width, int top, int left)
+{
+    FOR_EACH(i, n)
+    {
+        int column = (int)(i / C % width) - left, row = (int)(i / C / width % height) - top;
+        unsigned image = i / C / width / height;
+        bool inside = (unsigned)row < (unsigned)H && (unsigned)column < (unsigned)W;
+        padded[i] = inside ? x[((image * H + row) * W + column) * C + i % C] : 0;
+    }
+}
+
+// x (N, H, W, C), n elements, from the inside of padded (N, height, width, C).
+extern "C" __global__ void __launch_bounds__(BLOCK) convolution_crop(float* x, const float* padded, int n, int H, int W,
+                                                                     int C, int height, int width, int top, int left)
+{
+    FOR_EACH(i, n)
+    {
+        unsigned column = i / C % W + left, row = i / C / W % H + top, image = i / C / W / H;
+        x[i] = padded[((image * height + row) * width + column) * C + i % C];
+    }
+}
