@@ -20,7 +20,11 @@ public sealed class ConvolutionPlan : IDisposable
         ArgumentNullException.ThrowIfNull(shape);
         Shape = shape;
         if (device.Kind == DeviceKind.Cuda)
-            Cuda = new KernelConvolution(shape);
+        {
+            // cuDNN knows no empty tensors; the kernels do.
+            Cuda = device.Cuda!.Dnn is { } dnn && shape.X.Length > 0 && shape.Y.Length > 0 ? new CudnnConvolution(dnn, shape)
+                : new KernelConvolution(shape);
+        }
         else if (!device.IsReference)
         {
             ForwardPass = DirectPass.Forward(shape);

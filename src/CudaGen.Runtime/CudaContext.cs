@@ -26,16 +26,16 @@ internal sealed unsafe class CudaContext : IDisposable
     private sealed record LoadedKernel(CUfunction Function, int[]? ParameterSizes);
 
     /// <summary>Retains the primary context of a GPU, the one that cuBLAS, cuDNN and other users of the runtime API share.</summary>
-    internal CudaContext(int ordinal) : this(ordinal, default, default)
+    internal CudaContext(int ordinal, Implementation implementation) : this(ordinal, default, default, implementation)
     {
     }
 
     /// <summary>Takes part in a context, and in a stream of it unless that is null; both stay their owner's.</summary>
-    internal CudaContext(CUcontext context, CUstream stream) : this(0, context, stream)
+    internal CudaContext(CUcontext context, CUstream stream, Implementation implementation) : this(0, context, stream, implementation)
     {
     }
 
-    private CudaContext(int ordinal, CUcontext foreign, CUstream stream)
+    private CudaContext(int ordinal, CUcontext foreign, CUstream stream, Implementation implementation)
     {
         NativeLibraries.Load(Cuda.Library);
         Emulator.Find();
@@ -72,12 +72,28 @@ internal sealed unsafe class CudaContext : IDisposable
                 Check(Cuda.cuStreamCreate(out stream, CUstream_flags.CU_STREAM_NON_BLOCKING));
                 (Stream, _ownsStream) = (stream, true);
             }
+            if (FindLibraries(implementation))
+            {
+                Blas = new Blas(this);
+                Dnn = new Dnn(this);
+            }
         }
         catch
         {
-            ReleaseContext();
+            Dispose();
             throw;
         }
+    }
+
+    /// <summary>Whether cuBLAS and cuDNN are to be taken: both or neither.</summary>
+    /// <exception cref="DeviceException">They were asked for and one does not load.</exception>
+    private bool FindLibraries(Implementation implementation)
+    {
+        if (implementation == Implementation.Kernel)
+            return false;
+        bool found = NativeLibraries.TryLoad(CuBlas.Library, DriverMajor, out _, out string failure)
+            && NativeLibraries.TryLoad(CuDnn.Library, DriverMajor, out _, out failure);
+        return found || implementation != Implementation.Library ? found : throw new DeviceException(failure);
     }
 
     internal string Name { get; }
@@ -96,6 +112,12 @@ internal sealed unsafe class CudaContext : IDisposable
     internal int Multiprocessors { get; }
 
     internal CUstream Stream { get; }
+
+    /// <summary>Null where the handwritten kernels multiply matrices.</summary>
+    internal Blas? Blas { get; }
+
+    /// <summary>Null where the handwritten kernels convolve.</summary>
+    internal Dnn? Dnn { get; }
 
     internal nint Context => _context.Value;
 
@@ -276,15 +298,12 @@ internal sealed unsafe class CudaContext : IDisposable
     {
         _ = Cuda.cuCtxSetCurrent(_context);
         _ = Cuda.cuStreamSynchronize(Stream);
+        Dnn?.Dispose();
+        Blas?.Dispose();
         foreach (CUmodule module in _modules.Values)
             _ = Cuda.cuModuleUnload(module);
         if (_ownsStream)
             _ = Cuda.cuStreamDestroy_v2(Stream);
-        ReleaseContext();
-    }
-
-    private void ReleaseContext()
-    {
         s_current = 0;
         if (_ownsContext)
             _ = Cuda.cuDevicePrimaryCtxRelease_v2(_device);

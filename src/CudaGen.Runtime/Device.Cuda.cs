@@ -31,7 +31,7 @@ public sealed unsafe partial class Device
         if (context == 0)
             throw new ArgumentException("a context handle is not 0", nameof(context));
         RequireCudaImplementation(implementation);
-        return NewCuda(new CudaContext(new CUcontext(context), new CUstream(stream)), implementation);
+        return NewCuda(new CudaContext(new CUcontext(context), new CUstream(stream), implementation), implementation);
     }
 
     private static Device OpenCuda(int ordinal, Implementation implementation)
@@ -39,7 +39,7 @@ public sealed unsafe partial class Device
         RequireCudaImplementation(implementation);
         try
         {
-            return NewCuda(new CudaContext(ordinal), implementation);
+            return NewCuda(new CudaContext(ordinal, implementation), implementation);
         }
         catch (DeviceException e)
         {
@@ -57,9 +57,9 @@ public sealed unsafe partial class Device
 
     private static string DescribeCuda(CudaContext cuda)
     {
-        string driver = $"driver {cuda.DriverMajor}.{cuda.DriverMinor}, NVRTC {cuda.CompilerVersion}";
-        return Emulator.Current is { } emulator ? $"cuda ({emulator.Description}, no GPU; {cuda.Architecture}, {driver})"
-            : $"cuda ({cuda.Name}, {cuda.Architecture}, {driver})";
+        string where = Emulator.Current is { } emulator ? $"{emulator.Description}, no GPU" : cuda.Name;
+        string how = cuda.Blas is { } blas && cuda.Dnn is { } dnn ? $"cuBLAS {blas.Version}, cuDNN {dnn.Version}" : "handwritten kernels";
+        return $"cuda ({where}, {cuda.Architecture}, driver {cuda.DriverMajor}.{cuda.DriverMinor}, NVRTC {cuda.CompilerVersion}; {how})";
     }
 
     private static void RequireCudaImplementation(Implementation implementation)

@@ -22,11 +22,24 @@ internal readonly record struct DenseProduct(int M, int N, int K, bool Transpose
     internal int ScratchFloats => Grid.ScratchFloats;
 
     internal void Overwrite(Device device, Tensor c, Tensor a, Tensor b, Tensor? bias, Activation activation)
-        => Launch(device, c, a, b, bias, accumulate: false, activation);
+    {
+        if (device.Cuda!.Blas is not { } blas)
+        {
+            Launch(device, c, a, b, bias, accumulate: false, activation);
+            return;
+        }
+        blas.Multiply(c, a, TransposedA, b, TransposedB, M, N, K, accumulate: false);
+        if (bias is not null || activation.Kind != ActivationKind.Linear)
+            BiasActivation.Forward(device, c.Reshape(new(M, N)), bias, activation);
+    }
 
     internal void Accumulate(Device device, Tensor c, Tensor a, Tensor b)
     {
-        if (K > 0)
+        if (K == 0)
+            return;
+        if (device.Cuda!.Blas is { } blas)
+            blas.Multiply(c, a, TransposedA, b, TransposedB, M, N, K, accumulate: true);
+        else
             Launch(device, c, a, b, null, accumulate: true, Activation.Linear);
     }
 

@@ -19,6 +19,29 @@ internal static unsafe class Status
             Throw(call, Text(Nvrtc.nvrtcGetErrorString(status)), (int)status, "");
     }
 
+    internal static void Check(cublasStatus_t status, [CallerArgumentExpression(nameof(status))] string call = "")
+    {
+        if (status != cublasStatus_t.CUBLAS_STATUS_SUCCESS)
+            Throw(call, Text(CuBlas.cublasGetStatusName(status)), (int)status, Text(CuBlas.cublasGetStatusString(status)));
+    }
+
+    internal static void Check(cudnnStatus_t status, [CallerArgumentExpression(nameof(status))] string call = "")
+    {
+        if (status != cudnnStatus_t.CUDNN_STATUS_SUCCESS)
+            Throw(call, Text(CuDnn.cudnnGetErrorString(status)), (int)status, LastErrorOfCudnn());
+    }
+
+    private static string LastErrorOfCudnn()
+    {
+        if (!NativeLibraries.HasExport(CuDnn.Library, nameof(CuDnn.cudnnGetLastErrorString)))
+            return "";
+        const int Size = 1024;
+        byte* text = stackalloc byte[Size];
+        text[0] = 0;
+        CuDnn.cudnnGetLastErrorString(text, Size);
+        return Text(text);
+    }
+
     [DoesNotReturn]
     private static void Throw(CUresult status, string call)
     {

@@ -1,0 +1,63 @@
+using CudaGen.Runtime.Native;
+using static CudaGen.Runtime.Native.Status;
+
+namespace CudaGen.Runtime;
+
+/// <summary>cuBLAS on the stream of a context: the matrix products of dense layers, in float32.</summary>
+internal sealed unsafe class Blas : IDisposable
+{
+    // cuBLAS's own default on most GPUs. It is ours so that a captured graph has nothing to allocate, and its address stays.
+    private const int WorkspaceBytes = 8 << 20;
+
+    private readonly CudaContext _cuda;
+    private readonly cublasHandle_t _handle;
+    private readonly nint _workspace;
+
+    internal Blas(CudaContext cuda)
+    {
+        _cuda = cuda;
+        Check(CuBlas.cublasCreate_v2(out _handle));
+        try
+        {
+            Check(CuBlas.cublasGetVersion_v2(_handle, out int version));
+            Version = $"{version / 10000}.{version % 10000 / 100}";
+            _workspace = cuda.Allocate(WorkspaceBytes);
+            // In this order: a new stream takes the workspace back.
+            Check(CuBlas.cublasSetStream_v2(_handle, cuda.Stream));
+            Check(CuBlas.cublasSetWorkspace_v2(_handle, (void*)_workspace, WorkspaceBytes));
+            Check(CuBlas.cublasSetMathMode(_handle, cublasMath_t.CUBLAS_DEFAULT_MATH));
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Such as <c>13.1</c>.</summary>
+    internal string Version { get; } = "";
+
+    /// <summary>
+    /// c = a b or c += a b; a (m, k), b (k, n) and c (m, n) lie row by row in memory, or a and b transposed.
+    /// </summary>
+    internal void Multiply(Tensor c, Tensor a, bool transposedA, Tensor b, bool transposedB, int m, int n, int k, bool accumulate)
+    {
+        if (m == 0 || n == 0)
+            return;
+        _cuda.Enter();
+        float one = 1, beta = accumulate ? 1 : 0;
+        // cuBLAS reads our rows as columns, which is the transpose: c^T = b^T a^T. Leading dimensions are at least 1.
+        Check(CuBlas.cublasSgemm_v2(_handle, Operation(transposedB), Operation(transposedA), n, m, k, &one, (float*)b.Address,
+            Math.Max(transposedB ? k : n, 1), (float*)a.Address, Math.Max(transposedA ? m : k, 1), &beta, (float*)c.Address, n));
+    }
+
+    private static cublasOperation_t Operation(bool transposed) => transposed ? cublasOperation_t.CUBLAS_OP_T : cublasOperation_t.CUBLAS_OP_N;
+
+    // As in CudaContext: after a failure of the context every call fails, and that failure was thrown already.
+    public void Dispose()
+    {
+        _ = CuBlas.cublasDestroy_v2(_handle);
+        if (_workspace != 0)
+            _cuda.Free(_workspace);
+    }
+}
