@@ -49,41 +49,36 @@ public sealed class ConvolutionTests
     public void The_scratch_memory_that_a_plan_asks_for_is_enough(string name)
     {
         ConvolutionShape g = ByName(name);
-        foreach (int threads in (int[])[1, 2])
+        foreach ((string implementation, Func<Device> open) in OpTest.Implementations)
         {
-            using Device device = Device.Cpu(threads);
+            using Device device = open();
             using ConvolutionPlan plan = new(device, g);
             using Arena arena = new(device, "test", 4L * (g.X.Length + g.W.Length + g.Y.Length + g.X[3] + g.W[0]) + 5 * Arena.Alignment);
             Tensor x = arena.Take(g.X), w = arena.Take(g.W), y = arena.Take(g.Y), b = arena.Take(new Shape(g.W[0])), c = arena.Take(new Shape(g.X[3]));
-            unsafe
-            {
-                device.Scratch(plan.ScratchFloats);
-            }
+            device.ReserveScratch(plan.ScratchFloats);
             int before = device.ScratchGrowths;
             Convolution.Forward(device, plan, y, x, w, b, Activation.Relu);
-            Assert.Equal(before, device.ScratchGrowths);
             Convolution.BackwardData(device, plan, x, y, w, c, Activation.Tanh);
-            Assert.Equal(before, device.ScratchGrowths);
             Convolution.BackwardFilter(device, plan, w, y, x);
-            Assert.Equal(before, device.ScratchGrowths);
+            Assert.True(before == device.ScratchGrowths, implementation);
         }
     }
 
     [Theory, InlineData(1, 1, 1), InlineData(2, 3, 5), InlineData(100, 7, 50), InlineData(3, 300, 2), InlineData(64, 33, 129)]
     public void The_scratch_memory_that_a_dense_layer_asks_for_is_enough(int n, int o, int i)
     {
-        using Device device = Device.Cpu(1);
-        using Arena arena = new(device, "test", 4L * (n * i + n * o + o * i) + 4 * Arena.Alignment);
-        Tensor x = arena.Take(new Shape(n, i)), w = arena.Take(new Shape(o, i)), y = arena.Take(new Shape(n, o));
-        unsafe
+        foreach ((string implementation, Func<Device> open) in OpTest.Implementations)
         {
-            device.Scratch(Dense.ScratchFloats(n, w.Shape));
+            using Device device = open();
+            using Arena arena = new(device, "test", 4L * (n * i + n * o + o * i) + 4 * Arena.Alignment);
+            Tensor x = arena.Take(new Shape(n, i)), w = arena.Take(new Shape(o, i)), y = arena.Take(new Shape(n, o));
+            device.ReserveScratch(Dense.ScratchFloats(n, w.Shape));
+            int before = device.ScratchGrowths;
+            Dense.Forward(device, y, x, w, null, Activation.Relu);
+            Dense.BackwardData(device, x, y, w);
+            Dense.BackwardWeights(device, w, y, x);
+            Assert.True(before == device.ScratchGrowths, implementation);
         }
-        int before = device.ScratchGrowths;
-        Dense.Forward(device, y, x, w, null, Activation.Relu);
-        Dense.BackwardData(device, x, y, w);
-        Dense.BackwardWeights(device, w, y, x);
-        Assert.Equal(before, device.ScratchGrowths);
     }
 
     /// <summary>What TensorFlow does: out = ceil(n / s), the odd zero after.</summary>
@@ -132,23 +127,53 @@ public sealed class ConvolutionTests
         Assert.Contains(second, message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void A_batch_of_nothing_changes_no_gradient()
+    [Theory, MemberData(nameof(OpTest.Names), MemberType = typeof(OpTest))]
+    public void A_batch_of_nothing_changes_no_gradient(string implementation)
     {
-        using Device device = Device.Cpu(2);
+        using Device device = OpTest.Open(implementation);
         ConvolutionShape g = new(new(0, 5, 5, 3), new(4, 3, 3, 3), 1, default);
         using ConvolutionPlan plan = new(device, g);
         using Arena arena = new(device, "test", 4096);
         Tensor x = arena.Take(g.X), w = arena.Take(g.W), y = arena.Take(g.Y);
-        w.Span.Fill(2);
+        Fill(device, w, 2);
         unsafe
         {
-            new Span<float>(device.Scratch(plan.ScratchFloats), plan.ScratchFloats).Fill(float.NaN);
+            Fill(device, new((nint)device.Scratch(1000), new Shape(1000), device.Kind), float.NaN);
         }
         Convolution.Forward(device, plan, y, x, w, null, default);
         Convolution.BackwardData(device, plan, x, y, w);
         Convolution.BackwardFilter(device, plan, w, y, x);
-        Assert.All(w.Span.ToArray(), v => Assert.Equal(2, v));
+        Assert.All(device.ToArray(w), v => Assert.Equal(2, v));
+    }
+
+    /// <summary>No pixel of x, but pixels of y, in the padding alone; and inputs of no length.</summary>
+    [Theory, MemberData(nameof(OpTest.Names), MemberType = typeof(OpTest))]
+    public void From_nothing_comes_the_bias(string implementation)
+    {
+        using Device device = OpTest.Open(implementation);
+        ConvolutionShape g = new(new(2, 0, 5, 3), new(4, 3, 3, 3), 1, new(2, 2, 0, 0));
+        using ConvolutionPlan plan = new(device, g);
+        using Arena arena = new(device, "test", 8192);
+        Tensor x = arena.Take(g.X), w = arena.Take(g.W), y = arena.Take(g.Y), bias = arena.Take(new Shape(4));
+        Fill(device, w, 2);
+        Fill(device, bias, 3);
+        Fill(device, y, float.NaN);
+        Convolution.Forward(device, plan, y, x, w, bias, default);
+        Assert.All(device.ToArray(y), v => Assert.Equal(3, v));
+        Convolution.BackwardData(device, plan, x, y, w);
+        Convolution.BackwardFilter(device, plan, w, y, x);
+        Assert.All(device.ToArray(w), v => Assert.Equal(2, v));
+        Tensor rows = arena.Take(new Shape(3, 4)), nothing = arena.Take(new Shape(3, 0)), weights = arena.Take(new Shape(4, 0));
+        Fill(device, rows, float.NaN);
+        Dense.Forward(device, rows, nothing, weights, bias, default);
+        Assert.All(device.ToArray(rows), v => Assert.Equal(3, v));
+    }
+
+    private static void Fill(Device device, Tensor tensor, float value)
+    {
+        float[] values = new float[tensor.Length];
+        Array.Fill(values, value);
+        device.Upload(tensor, values);
     }
 
     [Fact]
