@@ -86,6 +86,10 @@ public sealed class HandWorkedTests
         device.Upload(variance, [5]);
         BatchNorm.ForwardInference(device, y, x, mean, variance, gamma, beta, 4);
         Assert.Equal([0.5f, 2.5f, 4.5f, 6.5f], device.ToArray(y));
+        BatchNorm.ForwardInference(device, y, x, mean, variance, gamma, null, 4);
+        Assert.Equal([0, 2, 4, 6], device.ToArray(y));
+        BatchNorm.ForwardInference(device, y, x, mean, variance, null, beta, 4);
+        Assert.Equal([0.5f, 0.5f + 2 / 3f, 0.5f + 4 / 3f, 2.5f], device.ToArray(y), (a, b) => Math.Abs(a - b) < 1e-6f);
     });
 
     [Theory, InlineData(Implementation.Reference), InlineData(Implementation.Cpu)]

@@ -9,7 +9,7 @@ internal static class CriticRows
     private const ulong Seed = 0x0123456789ABCDEF, Step = 0x00000003FFFFFFFF;
     private const uint Stream = 0xABCD;
 
-    private static IEnumerable<Shape> Shapes => [new(1, 1), new(7, 3, 4, 3), new(3, 41), new(2, 17), new(9, 1), new(5, 1025), new(3, 64, 64, 3)];
+    private static IEnumerable<Shape> Shapes => [new(1, 1), new(7, 3, 4, 3), new(3, 41), new(2, 17), new(9, 1), new(5, 1025), new(3, 64, 64, 3), new(0, 5), new(3, 0)];
 
     public static IEnumerable<OpTest> Ops
     {
@@ -40,17 +40,16 @@ internal static class CriticRows
                     // x + alpha (fake + x): the difference cancels.
                     Magnitude = a => GradientPenalty.ReferenceInterpolate<double>(a["y"], a["x"], a["fake"].Zip(a["x"], (f, x) => f + 2 * x).ToArray(), a["alpha"]),
                 };
-                float width = 1 / MathF.Sqrt(shape.RowLength);
+                float width = 1 / MathF.Sqrt(Math.Max(shape.RowLength, 1)), scale = 0.7f / Math.Max(shape.Rows, 1);
                 yield return new($"gradient penalty, {shape}")
                 {
                     Arguments = [In("g", shape, -2 * width, 3 * width), OutSum("loss", 2048), Out("norms", rows), Out("dg", shape)],
-                    Run = t => GradientPenalty.Evaluate(t.Device, t["loss"], t["norms"], t["dg"], t["g"], 0.7f / shape.Rows),
-                    Oracle = a => a["loss"][0] = GradientPenalty.ReferenceEvaluate<double>(a["norms"], a["dg"], a["g"], 0.7f / shape.Rows),
+                    Run = t => GradientPenalty.Evaluate(t.Device, t["loss"], t["norms"], t["dg"], t["g"], scale),
+                    Oracle = a => a["loss"][0] = GradientPenalty.ReferenceEvaluate<double>(a["norms"], a["dg"], a["g"], scale),
                     // |g| - 1 cancels: one term of |g| + 1 in the loss and of (|g| + 1) / |g| in the slope.
                     Magnitude = a =>
                     {
-                        double scale = 0.7f / shape.Rows;
-                        GradientPenalty.ReferenceEvaluate<double>(a["norms"], a["dg"], a["g"], (float)scale);
+                        GradientPenalty.ReferenceEvaluate<double>(a["norms"], a["dg"], a["g"], scale);
                         for (int i = 0; i < a["g"].Length; i++)
                         {
                             double norm = a["norms"][i / shape.RowLength];

@@ -9,16 +9,18 @@ internal static class ImageRows
     private static IEnumerable<PoolingShape> Pools =>
     [
         new(new(1, 2, 2, 1), 2, 2), new(new(2, 8, 6, 3), 2, 2), new(new(3, 7, 9, 17), 2, 2), new(new(2, 7, 5, 8), 3, 2), new(new(1, 5, 6, 33), 3, 1),
-        new(new(2, 9, 7, 4), 2, 3), new(new(9, 4, 5, 16), 1, 1), new(new(2, 5, 5, 64), 5, 1),
+        new(new(2, 9, 7, 4), 2, 3), new(new(9, 4, 5, 16), 1, 1), new(new(2, 5, 5, 64), 5, 1), new(new(0, 4, 5, 3), 2, 2),
     ];
 
     private static IEnumerable<(Shape X, int Scale)> Scales =>
-        [(new(1, 1, 1, 1), 2), (new(2, 4, 5, 3), 2), (new(3, 3, 2, 17), 3), (new(2, 5, 4, 16), 1), (new(9, 2, 3, 33), 2)];
+        [(new(1, 1, 1, 1), 2), (new(2, 4, 5, 3), 2), (new(3, 3, 2, 17), 3), (new(2, 5, 4, 16), 1), (new(9, 2, 3, 33), 2), (new(0, 2, 3, 4), 2)];
 
     private static IEnumerable<(Shape X, Shape Y)> Sizes =>
     [
         (new(2, 5, 7, 3), new(2, 10, 14, 3)), (new(2, 7, 4, 1), new(2, 11, 9, 1)), (new(1, 1, 1, 5), new(1, 3, 2, 5)), (new(3, 9, 8, 17), new(3, 4, 3, 17)),
-        (new(2, 3, 5, 16), new(2, 3, 5, 16)), (new(9, 2, 1, 33), new(9, 7, 5, 33)),
+        (new(2, 3, 5, 16), new(2, 3, 5, 16)), (new(9, 2, 1, 33), new(9, 7, 5, 33)), (new(2, 3, 4, 5), new(2, 0, 4, 5)),
+        // The position of an output times the number of inputs does not fit in 32 bits.
+        (new(1, 70_000, 1, 1), new(1, 66_000, 1, 1)), (new(1, 1, 66_000, 1), new(1, 1, 70_000, 1)),
     ];
 
     public static IEnumerable<OpTest> Ops => Pools.SelectMany(PoolOps).Concat(Scales.SelectMany(s => UpsampleOps(s.X, s.Scale))).Concat(Sizes.SelectMany(s => ResizeOps(s.X, s.Y)));
@@ -99,19 +101,19 @@ internal static class ImageRows
     {
         get
         {
-            foreach (PoolingShape g in Pools.Where(g => g.X.Length <= 400 || g.X[3] == 4))
+            foreach (PoolingShape g in Pools.Where(g => g.X.Length is > 0 and <= 400 || g.X[3] == 4))
             {
                 yield return Linear($"average pool, {Text(g)}", g.X.Length, g.Y.Length, (x, y) => AveragePool.ReferenceForward<double>(g, y, x),
                     (x, dy, dx) => AveragePool.ReferenceBackward<double>(g, dx, dy));
                 yield return Linear($"max pool, {Text(g)}", g.X.Length, g.Y.Length, (x, y) => MaxPool.ReferenceForward<double>(g, y, x),
                     (x, dy, dx) => MaxPool.ReferenceBackward<double>(g, dx, dy, x));
             }
-            foreach ((Shape x, int scale) in Scales.Where(s => s.X.Length < 200))
+            foreach ((Shape x, int scale) in Scales.Where(s => s.X.Length is > 0 and < 200))
             {
                 yield return Linear($"upsample, {x} times {scale}", x.Length, x.Length * scale * scale, (v, y) => NearestUpsample.ReferenceForward<double>(y, v, x, scale),
                     (_, dy, dx) => NearestUpsample.ReferenceBackward<double>(dx, dy, x, scale));
             }
-            foreach ((Shape x, Shape y) in Sizes.Where(s => s.Y.Length < 900))
+            foreach ((Shape x, Shape y) in Sizes.Where(s => s.Y.Length is > 0 and < 900))
             {
                 yield return Linear($"resize, {x} to {y}", x.Length, y.Length, (v, o) => BilinearResize.ReferenceForward<double>(o, y, v, x),
                     (_, dy, dx) => BilinearResize.ReferenceBackward<double>(dx, x, dy, y));
