@@ -9,7 +9,8 @@ internal static class CriticRows
     private const ulong Seed = 0x0123456789ABCDEF, Step = 0x00000003FFFFFFFF;
     private const uint Stream = 0xABCD;
 
-    private static IEnumerable<Shape> Shapes => [new(1, 1), new(7, 3, 4, 3), new(3, 41), new(2, 17), new(9, 1), new(5, 1025), new(3, 64, 64, 3), new(0, 5), new(3, 0)];
+    private static IEnumerable<Shape> Shapes =>
+        [new(1, 1), new(7, 3, 4, 3), new(3, 41), new(2, 17), new(9, 1), new(5, 1025), new(3, 64, 64, 3), new(0, 5), new(3, 0)];
 
     public static IEnumerable<OpTest> Ops
     {

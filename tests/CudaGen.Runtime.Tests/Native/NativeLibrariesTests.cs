@@ -25,7 +25,10 @@ public sealed class NativeLibrariesTests : IDisposable
     [InlineData("cublas", "CUDAGEN_CUBLAS_PATH")]
     [InlineData("cudnn", "CUDAGEN_CUDNN_PATH")]
     public void A_file_that_was_chosen_is_the_only_candidate(string library, string variable)
-        => Assert.Equal(["/own/lib.so"], Candidates(library, 12, Around($"{variable}=/own/lib.so CUDAGEN_LIB_DIR=/other CUDA_PATH=/cuda", standIns: "/standins")));
+    {
+        Surroundings around = Around($"{variable}=/own/lib.so CUDAGEN_LIB_DIR=/other CUDA_PATH=/cuda", standIns: "/standins");
+        Assert.Equal(["/own/lib.so"], Candidates(library, 12, around));
+    }
 
     [Theory]
     [InlineData("cuda", 0, "libcuda.so.1")]
@@ -85,7 +88,8 @@ public sealed class NativeLibrariesTests : IDisposable
         Assert.Equal(4, candidates.Length);
         Assert.False(TryLoadFirst("cudnn", candidates, out Found? found, out string failure));
         Assert.Null(found);
-        Assert.Equal($"no library 'cudnn'; tried {text}, {_folder}/libcudnn.so.8, /nowhere/lib64/libcudnn.so.9, /nowhere/lib64/libcudnn.so.8", failure);
+        Assert.Equal($"no library 'cudnn'; tried {text}, {_folder}/libcudnn.so.8, /nowhere/lib64/libcudnn.so.9, /nowhere/lib64/libcudnn.so.8",
+            failure);
 
         Assert.True(TryLoadFirst("cudnn", [text, "libc.so.6", "/nowhere/lib.so"], out found, out failure));
         Assert.Equal(("libc.so.6", ""), (found.Path, failure));
