@@ -8,7 +8,7 @@ namespace CudaGen.Runtime.Native;
 /// </summary>
 internal sealed unsafe class Emulator
 {
-    private readonly delegate* unmanaged[Cdecl]<byte*> _description, _buildId;
+    private readonly delegate* unmanaged[Cdecl]<byte*> _description, _buildId, _explanation;
     private readonly delegate* unmanaged[Cdecl]<int> _count;
     private readonly delegate* unmanaged[Cdecl]<int, byte*> _report;
 
@@ -16,6 +16,7 @@ internal sealed unsafe class Emulator
     {
         _description = (delegate* unmanaged[Cdecl]<byte*>)NativeLibrary.GetExport(library, "cudagen_description");
         _buildId = (delegate* unmanaged[Cdecl]<byte*>)NativeLibrary.GetExport(library, "cudagen_build_id");
+        _explanation = (delegate* unmanaged[Cdecl]<byte*>)NativeLibrary.GetExport(library, "cudagen_explanation");
         _count = (delegate* unmanaged[Cdecl]<int>)NativeLibrary.GetExport(library, "cudagen_report_count");
         _report = (delegate* unmanaged[Cdecl]<int, byte*>)NativeLibrary.GetExport(library, "cudagen_report");
     }
@@ -30,6 +31,10 @@ internal sealed unsafe class Emulator
     /// <summary>Changes when the stand-ins do, so that what they compiled is not taken for the work of others.</summary>
     internal string BuildId => Marshal.PtrToStringUTF8((nint)_buildId())!;
 
+    /// <summary>Why the last call of this thread failed, where that is no finding about a kernel; may be empty.</summary>
+    internal string Explanation => Marshal.PtrToStringUTF8((nint)_explanation()) ?? "";
+
+    /// <summary>What was found wrong, one line each.</summary>
     internal IEnumerable<string> Reports
     {
         get

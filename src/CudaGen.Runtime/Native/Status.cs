@@ -45,9 +45,11 @@ internal static unsafe class Status
     [DoesNotReturn]
     private static void Throw(CUresult status, string call)
     {
+        // Before the calls that ask for the status's name.
+        string why = Emulator.Current?.Explanation ?? "";
         string name = Cuda.cuGetErrorName(status, out byte* text) == CUresult.CUDA_SUCCESS ? Text(text) : "unknown status";
         string words = Cuda.cuGetErrorString(status, out text) == CUresult.CUDA_SUCCESS ? Text(text) : "";
-        Throw(call, name, (int)status, words);
+        Throw(call, name, (int)status, why.Length > 0 ? $"{words}; {why}" : words);
     }
 
     /// <summary>A failure of any library: its call, and the status as that library spells it.</summary>

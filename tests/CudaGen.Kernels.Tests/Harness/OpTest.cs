@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using CudaGen.Runtime;
+using CudaGen.Tests;
 
 namespace CudaGen.Kernels.Tests;
 

@@ -1,21 +1,12 @@
+using CudaGen.Tests;
+
 namespace CudaGen.Runtime.Tests;
 
-/// <summary>The CUDA device of this machine: a GPU, or the stand-ins that <c>CUDAGEN_LIB_DIR</c> names.</summary>
+/// <summary>What the tests of a CUDA device share.</summary>
 internal static class CudaHere
 {
     /// <summary>Opens it; skips the test where there is none.</summary>
-    public static Device Open()
-    {
-        // Where a folder was named, a failure is one.
-        if (Environment.GetEnvironmentVariable("CUDAGEN_LIB_DIR") is { Length: > 0 })
-            return Device.Open("cuda");
-        Device device = Device.Open("auto", 1);
-        if (device.Kind == DeviceKind.Cuda)
-            return device;
-        device.Dispose();
-        Assert.Skip("there is no CUDA device, and CUDAGEN_LIB_DIR names no stand-ins");
-        return null;
-    }
+    public static Device Open() => TestCuda.Open();
 
     /// <summary>A text that nothing compiled before: y[i] += a.</summary>
     public static Kernel NewAdd() => new(new KernelSource("add.cu", $$"""

@@ -1,0 +1,76 @@
+using CudaGen.KernelCheck;
+using CudaGen.Runtime;
+
+namespace CudaGen.Tests;
+
+/// <summary>
+/// Where the CUDA path is tested: the libraries of CUDAGEN_LIB_DIR when that is set, a GPU when the machine has one,
+/// otherwise the CPU stand-ins in their checked mode, which are built when there is a C++ compiler.
+/// CUDAGEN_REQUIRE_CUDA=1 turns tests without any of them from skipped to failed.
+/// </summary>
+internal static class TestCuda
+{
+    private static readonly string? Missing = Prepare();
+
+    /// <summary>Whether there is one.</summary>
+    public static bool IsHere => Missing is null;
+
+    /// <summary>What it is: "the GPU", "the stand-in"; or why there is nothing.</summary>
+    public static string Where { get; private set; } = "";
+
+    /// <summary>Drives the stand-ins; null on a GPU.</summary>
+    public static StandInControl? StandIn { get; private set; }
+
+    /// <summary>A CUDA device; skips the test where there is none.</summary>
+    public static Device Open(Implementation implementation = Implementation.Auto)
+    {
+        Require();
+        return Device.Open("cuda", 0, implementation);
+    }
+
+    /// <summary>Skips the test where there is no CUDA device.</summary>
+    public static void Require()
+    {
+        if (Missing is null)
+            return;
+        if (Environment.GetEnvironmentVariable("CUDAGEN_REQUIRE_CUDA") == "1")
+            Assert.Fail($"no CUDA device and no stand-ins: {Missing}");
+        Assert.Skip($"no CUDA device and no stand-ins: {Missing}");
+    }
+
+    /// <summary>The stand-ins; skips the test on a GPU and where there is nothing.</summary>
+    public static StandInControl RequireStandIn()
+    {
+        Require();
+        if (StandIn is null)
+            Assert.Skip("needs the stand-ins; this is a GPU");
+        return StandIn;
+    }
+
+    private static string? Prepare()
+    {
+        const string Folders = "CUDAGEN_LIB_DIR";
+        string? folder = Environment.GetEnvironmentVariable(Folders);
+        if (string.IsNullOrEmpty(folder) && !HasGpu())
+        {
+            try
+            {
+                folder = StandIns.Build(check: true);
+            }
+            catch (CudaGenException e)
+            {
+                Where = $"nothing: {e.Message}";
+                return e.Message;
+            }
+            // Seen by the search for libraries, which has not begun.
+            Environment.SetEnvironmentVariable(Folders, folder);
+        }
+        if (!string.IsNullOrEmpty(folder) && File.Exists(Path.Combine(folder, StandIns.Emulator)))
+            (StandIn, Where) = (new StandInControl(folder), "the stand-in");
+        else
+            Where = "the GPU";
+        return null;
+    }
+
+    private static bool HasGpu() => File.Exists("/dev/nvidiactl") || File.Exists("/dev/dxg");
+}
