@@ -1,0 +1,233 @@
+// module.cpp - loads the shared libraries that NVRTC's stand-in makes.
+#include "module.h"
+#include "memory.h"
+#include <algorithm>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <cxxabi.h>
+#include <dlfcn.h>
+#include <link.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace emu
+{
+
+namespace
+{
+
+constexpr size_t static_shared_limit = 48 << 10;
+
+bool write_all(int file, const void* data, size_t size)
+{
+    auto bytes = static_cast<const char*>(data);
+    while (size > 0)
+    {
+        ssize_t count = write(file, bytes, size);
+        if (count <= 0)
+            return false;
+        bytes += count;
+        size -= static_cast<size_t>(count);
+    }
+    return true;
+}
+
+// The image as a file without a name: nothing is left behind, however the process ends.
+int make_file(const void* image, size_t size)
+{
+    int file = memfd_create("cudagen-module", MFD_CLOEXEC);
+    if (file >= 0 && !write_all(file, image, size))
+    {
+        close(file);
+        return -1;
+    }
+    return file;
+}
+
+std::string demangle(const std::string& name)
+{
+    int status;
+    char* text = abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status);
+    std::string result = text ? text : name;
+    free(text);
+    return result;
+}
+
+// "float block_sum<256>(float)::parts" is array parts of function block_sum.
+void split(const std::string& text, std::string& function, std::string& array)
+{
+    int depth = 0;
+    size_t cut = std::string::npos;
+    for (size_t i = 0; i + 1 < text.size(); ++i)
+    {
+        depth += text[i] == '(' || text[i] == '<';
+        depth -= text[i] == ')' || text[i] == '>';
+        if (depth == 0 && text[i] == ':' && text[i + 1] == ':')
+            cut = i;
+    }
+    array = cut == std::string::npos ? text : text.substr(cut + 2);
+    function = cut == std::string::npos ? "" : text.substr(0, cut);
+    function = function.substr(0, function.find_first_of("(<"));
+    size_t start = function.find_last_of(" :");
+    function = start == std::string::npos ? function : function.substr(start + 1);
+}
+
+} // namespace
+
+std::unique_ptr<Module> Module::load(const void* image, std::string& error)
+{
+    std::unique_ptr<Module> module(new Module);
+    if (!module->open(image, error) || !module->read_table(error))
+        return nullptr;
+    module->read_shared_arrays();
+    module->count_static_shared();
+    for (const Kernel& kernel : module->kernels_)
+        if (kernel.static_shared > static_shared_limit)
+        {
+            error = std::string("kernel ") + kernel.name +
+                    " uses too much shared memory: " + std::to_string(kernel.static_shared) + " bytes, " +
+                    std::to_string(static_shared_limit) + " at most";
+            return nullptr;
+        }
+    for (int i = 0; i < module->table_->symbol_count; ++i)
+        add_symbol(module->table_->symbols[i].symbol, module->table_->symbols[i].constant);
+    return module;
+}
+
+Module::~Module()
+{
+    if (table_)
+        for (int i = 0; i < table_->symbol_count; ++i)
+            remove_symbol(table_->symbols[i].symbol);
+    if (handle_)
+        dlclose(handle_);
+    if (file_ >= 0)
+        close(file_);
+}
+
+bool Module::open(const void* image, std::string& error)
+{
+    if (!read_elf(image, elf_, error))
+        return false;
+    file_ = make_file(image, elf_.size);
+    if (file_ < 0)
+    {
+        error = "no memory for a copy of the image";
+        return false;
+    }
+    // The file stays open as long as the module is loaded, so no other module gets this path, by which dlopen knows it.
+    std::string path = "/proc/self/fd/" + std::to_string(file_);
+    handle_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (handle_)
+        return true;
+    error = dlerror();
+    return false;
+}
+
+bool Module::read_table(std::string& error)
+{
+    auto table = static_cast<const ModuleTable*>(dlsym(handle_, "cudagen_module"));
+    if (!table || table->version != abi_version)
+    {
+        error = "the image was made by another version of the stand-ins";
+        return false;
+    }
+    table_ = table;
+    link_map* map = nullptr;
+    dlinfo(handle_, RTLD_DI_LINKMAP, &map);
+    base_ = map->l_addr;
+    for (int i = 0; i < table_->kernel_count; ++i)
+        kernels_.push_back(table_->kernels[i].kernel);
+    for (const Kernel& kernel : kernels_)
+        kernel_list_.push_back(&kernel);
+    return true;
+}
+
+void Module::read_shared_arrays()
+{
+    for (const ElfSymbol& symbol : elf_.thread_locals)
+    {
+        if (symbol.name == "cudagen_dynamic_shared")
+            dynamic_offset_ = symbol.value;
+        else if (symbol.size > 0) // the names of dynamic shared memory have none
+        {
+            SharedArray array{symbol.value, symbol.size, "", ""};
+            split(demangle(symbol.name), array.function, array.name);
+            shared_arrays_.push_back(std::move(array));
+        }
+    }
+}
+
+void Module::count_static_shared()
+{
+    for (size_t i = 0; i < kernels_.size(); ++i)
+        for (const SharedArray& array : shared_arrays_)
+            if (reaches(kernels_[i], array.function))
+                kernels_[i].static_shared += (array.size + 3) / 4 * 4;
+}
+
+bool Module::reaches(const Kernel& kernel, const std::string& function) const
+{
+    const char* functions = table_->kernels[&kernel - kernels_.data()].functions;
+    std::string name = " " + function + " ";
+    return !function.empty() && strstr((std::string(" ") + functions).c_str(), name.c_str());
+}
+
+const Kernel* Module::find_kernel(const char* name) const
+{
+    for (const Kernel& kernel : kernels_)
+        if (strcmp(kernel.name, name) == 0)
+            return &kernel;
+    return nullptr;
+}
+
+const Symbol* Module::find_symbol(const char* name) const
+{
+    for (int i = 0; i < table_->symbol_count; ++i)
+        if (strcmp(table_->symbols[i].symbol.name, name) == 0)
+            return &table_->symbols[i].symbol;
+    return nullptr;
+}
+
+char* Module::shared_block() const
+{
+    return static_cast<char*>(table_->dynamic_shared()) - dynamic_offset_;
+}
+
+const SharedArray* Module::shared_array(size_t offset) const
+{
+    for (const SharedArray& array : shared_arrays_)
+        if (offset - array.offset < array.size)
+            return &array;
+    return nullptr;
+}
+
+Module* load(const void* image, std::string& error)
+{
+    Guard guard(lock());
+    return Module::load(image, error).release();
+}
+
+void unload(Module* module)
+{
+    Guard guard(lock());
+    delete module;
+}
+
+const Kernel* find_kernel(Module* module, const char* name)
+{
+    return module->find_kernel(name);
+}
+
+const Symbol* find_symbol(Module* module, const char* name)
+{
+    return module->find_symbol(name);
+}
+
+const std::vector<const Kernel*>& kernels(Module* module)
+{
+    return module->kernels();
+}
+
+} // namespace emu

@@ -1,0 +1,146 @@
+// races.cpp - which accesses of one launch no synchronisation orders.
+#include "shadow.h"
+
+namespace emu
+{
+
+void Checker::barrier_passed()
+{
+    ++epoch_;
+    for (unsigned t = 0; t < threads_; ++t)
+        barrier_clock_[t] = ++clock_[t];
+}
+
+// Every lane of the mask is behind everything that the others did, and knew, until now.
+void Checker::warp_synchronised(unsigned warp, unsigned lanes)
+{
+    unsigned base = warp * warp_size;
+    LaneClocks joined{};
+    for (unsigned rest = lanes; rest; rest &= rest - 1)
+    {
+        unsigned lane = static_cast<unsigned>(__builtin_ctz(rest));
+        for (unsigned l = 0; l < warp_size; ++l)
+            joined[l] = std::max(joined[l], known_[base + lane][l]);
+        joined[lane] = std::max(joined[lane], clock_[base + lane]);
+    }
+    for (unsigned rest = lanes; rest; rest &= rest - 1)
+    {
+        unsigned thread = base + static_cast<unsigned>(__builtin_ctz(rest));
+        known_[thread] = joined;
+        ++clock_[thread];
+    }
+}
+
+bool Checker::lane_ordered(unsigned thread, uint32_t clock, const Thread& me) const
+{
+    return thread == me.number || clock < barrier_clock_[thread] ||
+           (thread / warp_size == me.warp && clock <= known_[me.number][thread % warp_size]);
+}
+
+bool Checker::ordered(const Access& access, const Thread& me) const
+{
+    return access.block == block_ && lane_ordered(access.thread, access.clock, me);
+}
+
+bool Checker::reads_ordered(const Access& read, const Thread& me) const
+{
+    if (read.block != block_ || read.readers == Access::Blocks)
+        return false;
+    if (read.readers == Access::One)
+        return lane_ordered(read.thread, read.clock, me);
+    if (read.readers == Access::Warps)
+        return read.clock < epoch_;
+    const LaneClocks& clocks = lane_clocks_[read.clock];
+    unsigned base = read.thread / warp_size * warp_size;
+    for (unsigned lane = 0; lane < warp_size; ++lane)
+        if (clocks[lane] && !lane_ordered(base + lane, clocks[lane], me))
+            return false;
+    return true;
+}
+
+uint32_t Checker::take_lane_clocks()
+{
+    if (free_lane_clocks_.empty())
+    {
+        lane_clocks_.emplace_back();
+        return static_cast<uint32_t>(lane_clocks_.size() - 1);
+    }
+    uint32_t index = free_lane_clocks_.back();
+    free_lane_clocks_.pop_back();
+    lane_clocks_[index].fill(0);
+    return index;
+}
+
+void Checker::drop_lane_clocks(const Access& read)
+{
+    if (read.block == block_ && read.readers == Access::Lanes)
+        free_lane_clocks_.push_back(read.clock);
+}
+
+// Adds a reader. Reads that lie before this one for sure need not be remembered: who is behind this one is behind them.
+void Checker::note_read(Access& read, const Access& mine, uint32_t oldest)
+{
+    const Thread& me = worker_->current();
+    if (read.block < oldest || reads_ordered(read, me))
+    {
+        drop_lane_clocks(read);
+        read = mine;
+        return;
+    }
+    unsigned mask = read.mask | mine.mask;
+    bool same_warp = read.thread / warp_size == me.warp;
+    if (read.block != block_ || read.readers == Access::Blocks)
+    {
+        read = mine;
+        read.readers = Access::Blocks;
+    }
+    else if (read.readers == Access::One && same_warp)
+    {
+        uint32_t index = take_lane_clocks();
+        lane_clocks_[index][read.thread % warp_size] = read.clock;
+        lane_clocks_[index][me.lane] = mine.clock;
+        read = mine;
+        read.readers = Access::Lanes;
+        read.clock = index;
+    }
+    else if (read.readers == Access::Lanes && same_warp)
+    {
+        lane_clocks_[read.clock][me.lane] = mine.clock;
+        read.thread = mine.thread;
+        read.code = mine.code;
+    }
+    else
+    {
+        drop_lane_clocks(read);
+        read = mine;
+        read.readers = Access::Warps;
+        read.clock = epoch_;
+    }
+    read.mask = mask & 15;
+}
+
+void Checker::check_race(Cell& cell, unsigned mask, const Now& now, bool shared)
+{
+    const Thread& me = *now.thread;
+    uint32_t oldest =
+        shared ? block_ : first_block_; // older ones are ordered: another launch, or another block's memory
+    bool atomic = now.kind == Kind::Atomic;
+    Access mine{block_, now.code, clock_[me.number], me.number, mask & 15, atomic, Access::One};
+
+    const Access& write = cell.write;
+    if (write.block >= oldest && (write.mask & mask) && !(write.atomic && atomic) && !ordered(write, me))
+        report_race(now, write, true);
+    if (now.kind == Kind::Read)
+    {
+        note_read(cell.read, mine, oldest);
+        return;
+    }
+    const Access& read = cell.read;
+    if (read.block >= oldest && (read.mask & mask) && !reads_ordered(read, me))
+        report_race(now, read, false);
+    drop_lane_clocks(cell.read);
+    cell.read.block = 0;
+    cell.write = mine;
+}
+
+} // namespace emu
