@@ -88,7 +88,7 @@ internal sealed unsafe class KernelCompiler
             if (status != nvrtcResult.NVRTC_SUCCESS)
             {
                 string reason = Text(Nvrtc.nvrtcGetErrorString(status));
-                throw new CudaException($"{source.Name}: {reason} ({(int)status})\n{Log(program)}\n{Numbered(source.Text)}", (int)status);
+                throw new CudaException($"{source.Name}: {reason} ({(int)status}): {Log(program)}\n\n{Numbered(source.Text)}", (int)status);
             }
             Check(Nvrtc.nvrtcGetCUBINSize(program, out nuint size));
             byte[] code = new byte[size];

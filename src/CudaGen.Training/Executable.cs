@@ -53,8 +53,11 @@ public static class Executable
         }
         catch (Exception e) when (e is CudaGenException or IOException or UnauthorizedAccessException)
         {
-            errors.WriteLine($"error: {e.Message.ReplaceLineEndings(" ")}");
+            errors.WriteLine($"error: {OneLine(e.Message)}");
             return Failed;
         }
     }
+
+    // What comes after an empty line is for reading at leisure, such as the text of a kernel that does not compile.
+    private static string OneLine(string message) => message.ReplaceLineEndings("\n").Split("\n\n")[0].Replace("\n", " ", StringComparison.Ordinal);
 }

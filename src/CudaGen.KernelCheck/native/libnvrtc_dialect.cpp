@@ -44,13 +44,35 @@ class Dialect
         {
             if (!tokens[i].is("__shared__"))
                 continue;
+            bool defines_type = false; // the next braces hold the members of a type, not values
             for (size_t k = i; k < tokens.size() && !tokens[k].is(";"); ++k)
-                if (tokens[k].is("=") || tokens[k].is("{"))
+            {
+                defines_type |= tokens[k].is("union") || tokens[k].is("struct") || tokens[k].is("class");
+                if (tokens[k].is("{") && defines_type)
+                {
+                    k = closing_brace(k);
+                    defines_type = false;
+                }
+                else if (tokens[k].is("=") || tokens[k].is("{"))
                 {
                     error(tokens[i], "initializer not allowed for __shared__ variable");
                     break;
                 }
+            }
         }
+    }
+
+    size_t closing_brace(size_t open) const
+    {
+        size_t depth = 0, k = open;
+        for (; k < source_.tokens.size(); ++k)
+        {
+            if (source_.tokens[k].is("{"))
+                ++depth;
+            else if (source_.tokens[k].is("}") && --depth == 0)
+                break;
+        }
+        return k;
     }
 
     void collect_host_entities()
