@@ -57,6 +57,8 @@ const char* name(Kind kind)
 
 std::string describe(const Object& object)
 {
+    if (object.kind == Kind::Context && static_cast<const Context&>(object).primary)
+        return "primary context, retained " + std::to_string(static_cast<const Context&>(object).retained) + " times";
     return std::string(name(object.kind)) + " " + std::to_string(serial(object));
 }
 
