@@ -20,6 +20,8 @@ public static class StandIns
     /// <exception cref="CudaGenException">There is no C++ compiler, or it finds errors; the message has its text.</exception>
     public static string Build(bool check)
     {
+        if (!OperatingSystem.IsLinux())
+            throw new CudaGenException("the CUDA stand-ins are libraries for Linux");
         SortedDictionary<string, byte[]> sources = NativeFiles.All();
         CxxCompiler compiler = CxxCompiler.Find();
         var defines = new SortedDictionary<string, string>(StringComparer.Ordinal) { ["CUDAGEN_CHECKED_DEFAULT"] = check ? "1" : "0" };
