@@ -119,7 +119,7 @@ public sealed unsafe class MemoryTests
         Assert.Equal(Result.LaunchFailed, Api.cuMemcpyDtoH_v2(&value, memory, 8));
         Assert.Contains("cuMemcpyDtoH_v2", Assert.Single(Control.Reports), StringComparison.Ordinal);
         Control.Clear();
-        Check(Api.cuMemcpyDtoD_v2(other, memory, 8));
+        Check(Api.cuMemcpyDtoD_v2(memory, other, 8));
         Assert.Equal(Result.LaunchFailed, Api.cuCtxSynchronize());
         Assert.Contains("cuMemcpyDtoD_v2", Assert.Single(Control.Reports), StringComparison.Ordinal);
         Control.Clear();
