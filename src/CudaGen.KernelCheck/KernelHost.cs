@@ -123,7 +123,7 @@ internal sealed unsafe class KernelHost : IDisposable
         buffer.Passed = device + (ulong)argument.Offset;
         // The stand-ins know which memory is unset. On a GPU it is made what theirs looks like.
         byte[]? content = argument.Content;
-        if (content is null && !_libraries.AreStandIns)
+        if (content is null && _libraries.StandIns is null)
             (content = new byte[argument.Size]).AsSpan().Fill(0xFF);
         if (content is { Length: > 0 })
             fixed (byte* bytes = content)
@@ -186,19 +186,26 @@ internal sealed unsafe class KernelHost : IDisposable
         if (buffer.Device == 0 || (argument.Role != Role.Input && argument.Expected is null))
             return null;
         var bytes = new byte[argument.Size];
+        int status = 0;
         fixed (byte* p = bytes)
             if (bytes.Length > 0)
-                Check(_memcpyDtoH(p, buffer.Passed, (nuint)bytes.Length), "cuMemcpyDtoH_v2");
-        return bytes;
+                status = _memcpyDtoH(p, buffer.Passed, (nuint)bytes.Length);
+        return status == 0 ? bytes : throw new CudaCallException(Describe(status, "cuMemcpyDtoH_v2")) { ReadingBack = argument.Name };
     }
 
     private void Check(int status, string call)
     {
-        if (status == 0)
-            return;
+        if (status != 0)
+            throw new CudaCallException(Describe(status, call));
+    }
+
+    private string Describe(int status, string call)
+    {
+        // The stand-ins can say more than a status: "2048 threads in a block, 1024 at most".
+        string why = _libraries.StandIns is { Explanation.Length: > 0 } standIns ? $" ({standIns.Explanation})" : "";
         byte* name = null, text = null;
         _ = _getErrorName(status, &name);
         _ = _getErrorString(status, &text);
-        throw new CudaCallException($"{call}: {Marshal.PtrToStringUTF8((nint)name) ?? $"status {status}"}: {Marshal.PtrToStringUTF8((nint)text)}");
+        return $"{call}: {Marshal.PtrToStringUTF8((nint)name) ?? $"status {status}"}: {Marshal.PtrToStringUTF8((nint)text)}{why}";
     }
 }

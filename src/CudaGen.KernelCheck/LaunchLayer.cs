@@ -153,7 +153,7 @@ public sealed partial class LaunchLayer(LaunchMode mode, string? libraries, int 
         }
     }
 
-    // All numbers but those of lines and of names.
-    [GeneratedRegex("""(?<![\w:.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?""")]
+    // All numbers and addresses but those of lines and in names.
+    [GeneratedRegex("""(?<![\w:.])(?:0x[0-9a-f]+|-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)""")]
     private static partial Regex NumberThatVaries();
 }

@@ -85,8 +85,8 @@ internal static class LaunchWorker
         }
         try
         {
-            if (libraries.AreStandIns)
-                Configure(libraries, job.Mode);
+            if (libraries.StandIns is StandInControl standIns)
+                Configure(standIns, job.Mode);
             using var host = new KernelHost(libraries);
             RunCases(job, libraries, host, tell);
         }
@@ -96,11 +96,11 @@ internal static class LaunchWorker
         }
     }
 
-    private static void Configure(CudaLibraries libraries, LaunchMode mode)
+    private static void Configure(StandInControl standIns, LaunchMode mode)
     {
-        libraries.Configure("mode", mode == LaunchMode.Checked ? "checked" : "fast");
-        libraries.Configure("contract", mode == LaunchMode.Contraction ? "1" : "0");
-        libraries.TakeReports();
+        standIns.Checked = mode == LaunchMode.Checked;
+        standIns.Configure("contract", mode == LaunchMode.Contraction ? "1" : "0");
+        standIns.Clear();
     }
 
     private static void RunCases(LaunchJob job, CudaLibraries libraries, KernelHost host, Action<WorkerMessage> tell)
@@ -117,7 +117,7 @@ internal static class LaunchWorker
                     WorkerMessage result = RunOnce(libraries, host, image, job.Cases[i], order) with { Case = i, Order = order.Name };
                     tell(result);
                     // An error on a GPU leaves its context useless: the rest is for another process.
-                    if (result.Texts is { Count: > 0 } && !libraries.AreStandIns)
+                    if (result.Texts is { Count: > 0 } && libraries.StandIns is null)
                         return;
                 }
         tell(new WorkerMessage("done"));
@@ -137,25 +137,30 @@ internal static class LaunchWorker
 
     private static WorkerMessage RunOnce(CudaLibraries libraries, KernelHost host, byte[] image, KernelCase kernelCase, Order order)
     {
-        if (libraries.AreStandIns)
+        if (libraries.StandIns is StandInControl settings)
         {
-            libraries.Configure("order", order.Setting);
-            libraries.Configure("preempt", $"{order.Preempt}");
+            settings.Order = order.Setting;
+            settings.Configure("preempt", $"{order.Preempt}");
         }
-        List<string> findings = [];
+        IReadOnlyList<string> findings = [];
         double? maxError = null;
+        string? readingBack = null;
         try
         {
-            byte[]?[] results = host.Run(image, kernelCase);
-            (maxError, findings) = Compare(kernelCase, results);
+            (maxError, findings) = Compare(kernelCase, host.Run(image, kernelCase));
         }
         catch (CudaCallException e)
         {
-            findings.Add(e.Message);
+            findings = [e.Message];
+            readingBack = e.ReadingBack;
         }
-        // A report says more than the status that it made a call return, and numbers mean nothing after one.
-        if (libraries.AreStandIns && libraries.TakeReports() is { Count: > 0 } reports)
-            (maxError, findings) = (null, reports);
+        if (libraries.StandIns is StandInControl standIns)
+        {
+            // A report says more than the status that it made a call return, and numbers mean nothing after one.
+            if (standIns.Reports is { Count: > 0 } reports)
+                (maxError, findings) = (null, readingBack is null ? reports : [.. reports.Select(r => $"{r}, when '{readingBack}' is read back")]);
+            standIns.Clear();
+        }
         return new WorkerMessage("ran", MaxError: maxError, Texts: findings);
     }
 
