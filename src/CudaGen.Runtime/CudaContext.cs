@@ -72,7 +72,7 @@ internal sealed unsafe class CudaContext : IDisposable
                 Check(Cuda.cuStreamCreate(out stream, CUstream_flags.CU_STREAM_NON_BLOCKING));
                 (Stream, _ownsStream) = (stream, true);
             }
-            if (FindLibraries(implementation))
+            if (TakesLibraries(implementation, library => NativeLibraries.TryLoad(library, DriverMajor, out _, out string failure) ? "" : failure))
             {
                 Blas = new Blas(this);
                 Dnn = new Dnn(this);
@@ -85,15 +85,18 @@ internal sealed unsafe class CudaContext : IDisposable
         }
     }
 
-    /// <summary>Whether cuBLAS and cuDNN are to be taken: both or neither.</summary>
+    /// <summary>Whether cuBLAS and cuDNN are taken: both or neither.</summary>
+    /// <param name="implementation">What was asked for.</param>
+    /// <param name="load">Loads a library and returns why it did not, or nothing.</param>
     /// <exception cref="DeviceException">They were asked for and one does not load.</exception>
-    private bool FindLibraries(Implementation implementation)
+    internal static bool TakesLibraries(Implementation implementation, Func<string, string> load)
     {
         if (implementation == Implementation.Kernel)
             return false;
-        bool found = NativeLibraries.TryLoad(CuBlas.Library, DriverMajor, out _, out string failure)
-            && NativeLibraries.TryLoad(CuDnn.Library, DriverMajor, out _, out failure);
-        return found || implementation != Implementation.Library ? found : throw new DeviceException(failure);
+        string failure = load(CuBlas.Library);
+        if (failure.Length == 0)
+            failure = load(CuDnn.Library);
+        return failure.Length == 0 || (implementation == Implementation.Library ? throw new DeviceException(failure) : false);
     }
 
     internal string Name { get; }

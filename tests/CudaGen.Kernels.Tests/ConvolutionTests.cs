@@ -169,6 +169,47 @@ public sealed class ConvolutionTests
         Assert.All(device.ToArray(rows), v => Assert.Equal(3, v));
     }
 
+    /// <summary>All passes in one graph: nothing in them waits or allocates, and a replay gives the bits of the calls.</summary>
+    [Theory, InlineData(Implementation.Kernel), InlineData(Implementation.Library)]
+    public void The_passes_are_recorded_in_a_graph(Implementation implementation)
+    {
+        Assert.SkipUnless(TestCuda.IsHere, TestCuda.Where);
+        using Device device = Device.Open("cuda", 0, implementation);
+        ConvolutionShape g = ByName("5x5 asymmetric");
+        using ConvolutionPlan plan = new(device, g);
+        using Arena arena = new(device, "test", 1 << 20);
+        Tensor x = arena.Take(g.X), w = arena.Take(g.W), b = arena.Take(new Shape(g.W[0])), y = arena.Take(g.Y), dx = arena.Take(g.X),
+            dw = arena.Take(g.W), dense = arena.Take(new Shape(300, g.Y.RowLength)), z = arena.Take(new Shape(g.Y.Rows, 300)),
+            dy = arena.Take(g.Y), ddense = arena.Take(dense.Shape);
+        foreach (Tensor input in (Tensor[])[x, w, b, dense])
+            device.Upload(input, Sample.Floats("graph", input.Length));
+        device.ReserveScratch(Math.Max(plan.ScratchFloats, Dense.ScratchFloats(z.Shape.Rows, dense.Shape)));
+        float[][] called = Results(Run);
+        using CudaGraph graph = device.Capture(Run);
+        float[][] replayed = Results(graph.Launch);
+        for (int i = 0; i < called.Length; i++)
+            Assert.Equal(called[i].Length, called[i].AsSpan().CommonPrefixLength(replayed[i], BitComparer.Instance));
+
+        void Run()
+        {
+            Convolution.Forward(device, plan, y, x, w, b, Activation.Elu);
+            Dense.Forward(device, z, y, dense, null, Activation.Tanh);
+            Dense.BackwardWeights(device, ddense, z, y);
+            Dense.BackwardData(device, dy, z, dense);
+            Convolution.BackwardFilter(device, plan, dw, dy, x);
+            Convolution.BackwardData(device, plan, dx, dy, w);
+        }
+
+        float[][] Results(Action run)
+        {
+            Tensor[] outputs = [y, z, dy, dx, dw, ddense];
+            foreach (Tensor output in outputs)
+                Fill(device, output, 0.5f);
+            run();
+            return [.. outputs.Select(device.ToArray)];
+        }
+    }
+
     private static void Fill(Device device, Tensor tensor, float value)
     {
         float[] values = new float[tensor.Length];
