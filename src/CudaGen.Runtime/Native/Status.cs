@@ -66,5 +66,9 @@ internal static unsafe class Status
     internal static string Text(byte* text) => Marshal.PtrToStringUTF8((nint)text) ?? "";
 
     // "Cuda.cuMemAlloc_v2(out address, bytes)" without the class: what a person looks up in NVIDIA's manual.
-    private static string FunctionOf(string call) => call[(call.IndexOf('.', StringComparison.Ordinal) + 1)..];
+    private static string FunctionOf(string call)
+    {
+        int arguments = call.IndexOf('(', StringComparison.Ordinal);
+        return call[(call.AsSpan(0, Math.Max(arguments, 0)).IndexOf('.') + 1)..];
+    }
 }
