@@ -57,12 +57,13 @@ static __device__ __forceinline__ void add_compensated(float& sum, float& error,
 }
 
 // Where an element of an image tensor (N, height, width, channels) lies.
-struct Place
+struct ImageElement
 {
     unsigned image, row, column, channel;
 };
 
-static __device__ __forceinline__ Place place_of(unsigned element, unsigned height, unsigned width, unsigned channels)
+static __device__ __forceinline__ ImageElement image_element(unsigned element, unsigned height, unsigned width,
+                                                             unsigned channels)
 {
     unsigned pixel = element / channels, row = pixel / width;
     return {row / height, row % height, pixel % width, element % channels};

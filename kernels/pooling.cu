@@ -27,7 +27,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 {
     FOR_EACH(k, n)
     {
-        Place at = place_of(k, p, q, channels);
+        ImageElement at = image_element(k, p, q, channels);
         unsigned first = ((at.image * height + at.row * stride) * width + at.column * stride) * channels + at.channel;
         float best = x[first];
         for (unsigned i = 0; i < size; i++)
@@ -69,7 +69,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 {
     FOR_EACH(k, n)
     {
-        Place at = place_of(k, height, width, channels);
+        ImageElement at = image_element(k, height, width, channels);
         Windows rows = windows_around(at.row, size, stride, p), columns = windows_around(at.column, size, stride, q);
         float sum = 0;
         for (unsigned i = rows.first; i < rows.end; i++)
@@ -91,7 +91,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 {
     FOR_EACH(k, n)
     {
-        Place at = place_of(k, p, q, channels);
+        ImageElement at = image_element(k, p, q, channels);
         unsigned first = ((at.image * height + at.row * stride) * width + at.column * stride) * channels + at.channel;
         float sum = 0;
         for (unsigned i = 0; i < size; i++)
@@ -109,7 +109,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 {
     FOR_EACH(k, n)
     {
-        Place at = place_of(k, height, width, channels);
+        ImageElement at = image_element(k, height, width, channels);
         Windows rows = windows_around(at.row, size, stride, p), columns = windows_around(at.column, size, stride, q);
         float sum = 0;
         for (unsigned i = rows.first; i < rows.end; i++)

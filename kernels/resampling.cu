@@ -60,7 +60,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 {
     FOR_EACH(k, n)
     {
-        Place at = place_of(k, p, q, channels);
+        ImageElement at = image_element(k, p, q, channels);
         Mix row = mix_of(at.row, height, p), column = mix_of(at.column, width, q);
         const float* image = x + (size_t)at.image * height * width * channels + at.channel;
         const float* upper = image + (size_t)row.lower * width * channels;
@@ -90,7 +90,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 {
     FOR_EACH(k, n)
     {
-        Place at = place_of(k, height, width, channels);
+        ImageElement at = image_element(k, height, width, channels);
         // Outputs between the neighbours before and after this input take part of it.
         unsigned first_row = first_output(at.row == 0 ? 0 : at.row - 1, height, p);
         unsigned first_column = first_output(at.column == 0 ? 0 : at.column - 1, width, q);

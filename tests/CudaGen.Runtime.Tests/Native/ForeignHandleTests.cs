@@ -16,7 +16,7 @@ public sealed class ForeignHandleTests
         {
             Assert.Equal((owner.ContextHandle, owner.StreamHandle), (guest.ContextHandle, guest.StreamHandle));
             Assert.Equal(owner.Description, guest.Description);
-            using (Arena wrapped = Arena.Wrap(guest, "wrapped", theirs.Address, 40 * sizeof(float)))
+            using (Arena wrapped = Arena.Wrap(guest, "wrapped", theirs.Address, 192))
             {
                 Tensor ours = wrapped.Take(new Shape(40));
                 Assert.Equal(theirs.Address, ours.Address);
