@@ -230,7 +230,8 @@ class Compilation
             "-ffile-prefix-map=" + fs::current_path(no_folder).string() + "=.",
             "-ffile-prefix-map=" + folder_.path().string() + "=.",
             "-Werror=frame-larger-than=" + std::string(frame_limit), "-Werror=vla", "-Wno-unknown-pragmas",
-            options_.warnings ? "-Wall" : "-w", contract_ ? "-ffp-contract=fast" : "-ffp-contract=off"};
+            "-Wno-sign-compare", options_.warnings ? "-Wall" : "-w",
+            contract_ ? "-ffp-contract=fast" : "-ffp-contract=off"};
         auto add = [&list](std::initializer_list<std::string> more) { list.insert(list.end(), more); };
 #if defined(__x86_64__)
         if (contract_ && __builtin_cpu_supports("fma"))

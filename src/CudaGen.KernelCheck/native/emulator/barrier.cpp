@@ -28,8 +28,8 @@ void Worker::meet_at_barrier(const Thread& me)
     if (first.site == me.site && first.barrier == me.barrier)
         return;
     launch_->findings.add(LaunchFailed, Findings::key('b', me.site.line, first.site.line), [&] {
-        return "divergent barrier: " + place_of(me) + " is at the barrier at " + me.site.text() + ", while thread" +
-               text_of(first.index) + " waits at the one at " + first.site.text();
+        return me.site.text() + ": divergent barrier: " + place_of(me) + " is here, while thread" +
+               text_of(first.index) + " waits at the barrier at " + first.site.text();
     });
     stop();
 }
@@ -41,8 +41,8 @@ void Worker::release_barrier()
     if (alive_ < size_)
     {
         launch_->findings.add(LaunchFailed, Findings::key('e', first.site.line), [&] {
-            return std::to_string(size_ - alive_) + " threads exited before this barrier: " + place_of(first) +
-                   " waits in the barrier at " + first.site.text();
+            return first.site.text() + ": barrier: " + std::to_string(size_ - alive_) +
+                   " threads exited before this barrier, where " + place_of(first) + " waits";
         });
         stop();
     }

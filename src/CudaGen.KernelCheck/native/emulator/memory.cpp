@@ -207,25 +207,25 @@ Region* region_of(const void* p)
 
 Region* region_near(const void* p)
 {
-    auto next = above(p);
-    const char* address = static_cast<const char*>(p);
-    Region* best = nullptr;
-    size_t distance = gap;
-    if (next != registry().regions.begin())
+    auto next = above(p), begin = registry().regions.begin(), end = registry().regions.end();
+    auto before = next;
+    while (before != begin)
     {
-        Region* before = std::prev(next)->get();
-        size_t offset = before->offset_of(p);
-        if (offset < before->size)
-            return before;
-        if (offset - before->size < distance)
-        {
-            distance = offset - before->size;
-            best = before;
-        }
+        Region* region = std::prev(before)->get();
+        if (region->offset_of(p) < region->size)
+            return region;
+        if (!region->freed)
+            break;
+        --before; // next to what was freed is nothing
     }
-    if (next != registry().regions.end() && static_cast<size_t>((*next)->base - address) < distance)
-        best = next->get();
-    return best;
+    while (next != end && (*next)->freed)
+        ++next;
+    size_t behind =
+        before == begin ? SIZE_MAX : std::prev(before)->get()->offset_of(p) - std::prev(before)->get()->size;
+    size_t ahead = next == end ? SIZE_MAX : static_cast<size_t>((*next)->base - static_cast<const char*>(p));
+    if (std::min(behind, ahead) >= gap)
+        return nullptr;
+    return behind < ahead ? std::prev(before)->get() : next->get();
 }
 
 const Allocation* find(const void* p, size_t size)
@@ -251,18 +251,19 @@ std::vector<Allocation> live_allocations()
     return live;
 }
 
-std::string describe(const Region& region)
+std::string describe(const Region& region, const std::string& name)
 {
-    std::string size = " (" + std::to_string(region.size) + " bytes)";
+    std::string size = " (" + std::to_string(region.size) + " bytes" + (region.freed ? ", freed)" : ")");
     if (region.symbol)
         return std::string(region.constant ? "__constant__ '" : "__device__ '") + region.symbol + "'" + size;
-    return (region.space == Space::Pinned ? "pinned buffer #" : "buffer #") + std::to_string(region.number) + size;
+    return (region.space == Space::Pinned ? "pinned buffer #" : "buffer #") + std::to_string(region.number) +
+           (name.empty() ? "" : " '" + name + "'") + size;
 }
 
-std::string describe_address(const Region& region, const void* p)
+std::string describe_address(const Region& region, const void* p, const std::string& name)
 {
     auto byte = static_cast<const char*>(p) - region.base;
-    return "byte " + std::to_string(byte) + " of " + describe(region);
+    return "byte " + std::to_string(byte) + " of " + describe(region, name);
 }
 
 void add_symbol(const Symbol& symbol, bool constant)
@@ -311,33 +312,27 @@ bool access(const void* p, size_t size, bool write, const char* who, bool may_be
     if (size == 0)
         return true;
     Guard guard(lock());
-    std::string what = std::string(who) + (write ? ": write of " : ": read of ") + std::to_string(size) + " bytes at ";
+    auto complain = [&](Status status, const char* what, const std::string& where) {
+        report(status, std::string(who) + ": " + what + ": " + (write ? "write" : "read") + " of " +
+                           std::to_string(size) + " bytes at " + where);
+        return false;
+    };
     Region* region = region_near(p);
     if (!region)
-    {
-        report(IllegalAddress, what + "an address in no device memory");
-        return false;
-    }
+        return complain(IllegalAddress, "wild address", "an address in no device buffer");
     size_t offset = region->offset_of(p);
     if (region->freed)
-    {
-        report(IllegalAddress, what + describe_address(*region, p) + ", which was freed: use after free");
-        return false;
-    }
+        return complain(IllegalAddress, "use after free", describe_address(*region, p));
     if (offset >= region->size || size > region->size - offset)
-    {
-        report(IllegalAddress, what + describe_address(*region, p) + ": out of bounds");
-        return false;
-    }
+        return complain(IllegalAddress, "out of bounds", describe_address(*region, p));
     if (write)
         region->written.mark(offset, size);
     else if (!may_be_unset && settings().checked && settings().unset && !region->written.all(offset, size))
     {
         size_t byte = region->written.first_unwritten(offset, size);
-        report(LaunchFailed,
-               what + describe_address(*region, p) + ": unset read: nobody wrote byte " + std::to_string(byte));
         region->written.mark(offset, size); // said once
-        return false;
+        return complain(LaunchFailed, "unset read",
+                        describe_address(*region, p) + ": nobody wrote byte " + std::to_string(byte));
     }
     return true;
 }

@@ -51,9 +51,9 @@ struct Region : Allocation
 };
 
 // All without taking the lock.
-Region* region_of(const void* p);           // that holds the byte
-Region* region_near(const void* p);         // that holds it or lies less than the gap between buffers away
-std::string describe(const Region& region); // "buffer #3 (4000 bytes)"
+Region* region_of(const void* p);   // that holds the byte
+Region* region_near(const void* p); // the same, or the live one next to the byte, less than a gap away
+std::string describe(const Region& region, const std::string& name = ""); // "buffer #3 'y' (4000 bytes)"
 void add_symbol(const Symbol& symbol, bool constant);
 void remove_symbol(const Symbol& symbol);
 void forget_unset();                           // after a kernel whose writes nobody saw
@@ -61,6 +61,6 @@ void forget_races();                           // drops every cell
 bool check_red_zones(const std::string& when); // false after a report
 
 // "byte 4000 of buffer #3 (4000 bytes)", for an address that region_near knows.
-std::string describe_address(const Region& region, const void* p);
+std::string describe_address(const Region& region, const void* p, const std::string& name = "");
 
 } // namespace emu

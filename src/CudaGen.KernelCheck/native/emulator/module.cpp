@@ -203,6 +203,23 @@ const SharedArray* Module::shared_array(size_t offset) const
     return nullptr;
 }
 
+const SharedArray* Module::shared_array_near(size_t offset, const Kernel& kernel) const
+{
+    const SharedArray* best = nullptr;
+    size_t best_distance = SIZE_MAX;
+    for (const SharedArray& array : shared_arrays_)
+    {
+        auto byte = static_cast<int64_t>(offset - array.offset), size = static_cast<int64_t>(array.size);
+        auto distance = static_cast<size_t>(byte < 0 ? -byte : byte < size ? 0 : byte - size + 1);
+        if (distance < best_distance && reaches(kernel, array.function))
+        {
+            best = &array;
+            best_distance = distance;
+        }
+    }
+    return best;
+}
+
 Module* load(const void* image, std::string& error)
 {
     Guard guard(lock());

@@ -50,31 +50,43 @@ bool Checker::reads_ordered(const Access& read, const Thread& me) const
         return lane_ordered(read.thread, read.clock, me);
     if (read.readers == Access::Warps)
         return read.clock < epoch_;
-    const LaneClocks& clocks = lane_clocks_[read.clock];
+    return unordered_lane(read, me) == warp_size;
+}
+
+// The first of several lanes that read and that nothing orders before me, or warp_size.
+unsigned Checker::unordered_lane(const Access& read, const Thread& me) const
+{
+    const LaneClocks& clocks = lane_reads_[read.clock].clocks;
     unsigned base = read.thread / warp_size * warp_size;
     for (unsigned lane = 0; lane < warp_size; ++lane)
         if (clocks[lane] && !lane_ordered(base + lane, clocks[lane], me))
-            return false;
-    return true;
+            return lane;
+    return warp_size;
 }
 
-uint32_t Checker::take_lane_clocks()
+uint32_t Checker::take_lane_reads()
 {
-    if (free_lane_clocks_.empty())
+    if (free_lane_reads_.empty())
     {
-        lane_clocks_.emplace_back();
-        return static_cast<uint32_t>(lane_clocks_.size() - 1);
+        lane_reads_.emplace_back();
+        return static_cast<uint32_t>(lane_reads_.size() - 1);
     }
-    uint32_t index = free_lane_clocks_.back();
-    free_lane_clocks_.pop_back();
-    lane_clocks_[index].fill(0);
+    uint32_t index = free_lane_reads_.back();
+    free_lane_reads_.pop_back();
+    lane_reads_[index].clocks.fill(0);
     return index;
 }
 
-void Checker::drop_lane_clocks(const Access& read)
+void Checker::drop_lane_reads(const Access& read)
 {
     if (read.block == block_ && read.readers == Access::Lanes)
-        free_lane_clocks_.push_back(read.clock);
+        free_lane_reads_.push_back(read.clock);
+}
+
+void Checker::add_lane(uint32_t index, const Access& read)
+{
+    lane_reads_[index].clocks[read.thread % warp_size] = read.clock;
+    lane_reads_[index].codes[read.thread % warp_size] = read.code;
 }
 
 // Adds a reader. Reads that lie before this one for sure need not be remembered: who is behind this one is behind them.
@@ -83,40 +95,36 @@ void Checker::note_read(Access& read, const Access& mine, uint32_t oldest)
     const Thread& me = worker_->current();
     if (read.block < oldest || reads_ordered(read, me))
     {
-        drop_lane_clocks(read);
+        drop_lane_reads(read);
         read = mine;
         return;
     }
-    unsigned mask = read.mask | mine.mask;
+    read.mask |= mine.mask;
     bool same_warp = read.thread / warp_size == me.warp;
     if (read.block != block_ || read.readers == Access::Blocks)
     {
+        unsigned mask = read.mask;
         read = mine;
+        read.mask = mask & 15;
         read.readers = Access::Blocks;
     }
     else if (read.readers == Access::One && same_warp)
     {
-        uint32_t index = take_lane_clocks();
-        lane_clocks_[index][read.thread % warp_size] = read.clock;
-        lane_clocks_[index][me.lane] = mine.clock;
-        read = mine;
+        uint32_t index = take_lane_reads();
+        add_lane(index, read);
+        add_lane(index, mine);
         read.readers = Access::Lanes;
         read.clock = index;
     }
     else if (read.readers == Access::Lanes && same_warp)
-    {
-        lane_clocks_[read.clock][me.lane] = mine.clock;
-        read.thread = mine.thread;
-        read.code = mine.code;
-    }
+        add_lane(read.clock, mine);
     else
     {
-        drop_lane_clocks(read);
-        read = mine;
+        // Which warps these were is not kept, but for one of the readers.
+        drop_lane_reads(read);
         read.readers = Access::Warps;
         read.clock = epoch_;
     }
-    read.mask = mask & 15;
 }
 
 void Checker::check_race(Cell& cell, unsigned mask, const Now& now, bool shared)
@@ -135,11 +143,20 @@ void Checker::check_race(Cell& cell, unsigned mask, const Now& now, bool shared)
         note_read(cell.read, mine, oldest);
         return;
     }
-    const Access& read = cell.read;
+    Access& read = cell.read;
     if (read.block >= oldest && (read.mask & mask) && !reads_ordered(read, me))
-        report_race(now, read, false);
-    drop_lane_clocks(cell.read);
-    cell.read.block = 0;
+    {
+        Access reader = read;
+        if (read.block == block_ && read.readers == Access::Lanes)
+        {
+            unsigned lane = unordered_lane(read, me);
+            reader.thread = (read.thread / warp_size * warp_size + lane) % max_threads;
+            reader.code = lane_reads_[read.clock].codes[lane];
+        }
+        report_race(now, reader, false);
+    }
+    drop_lane_reads(read);
+    read.block = 0;
     cell.write = mine;
 }
 

@@ -9,6 +9,8 @@ namespace emu
 namespace
 {
 
+constexpr size_t shared_margin = 4096; // an address so near to shared memory was meant to lie there
+
 constexpr int64_t patience = 1 << 20;       // accesses after which others get a turn, as they may be waited for
 constexpr uint64_t spin_limit = 1ull << 30; // accesses after which a thread of a block counts as stuck
 constexpr int64_t atomic_cost = 1024;       // a loop over an atomic waits for somebody
@@ -59,8 +61,8 @@ void Checker::begin_block(unsigned threads)
         spent_[t] = 0;
         known_[t].fill(0);
     }
-    lane_clocks_.clear();
-    free_lane_clocks_.clear();
+    lane_reads_.clear();
+    free_lane_reads_.clear();
 }
 
 const Module& Checker::module() const
@@ -118,6 +120,9 @@ Region* Checker::find_region(const Now& now)
     Region* region = region_of(now.p);
     if (region)
         return slot = region;
+    size_t offset = static_cast<size_t>(now.p - shared_) + shared_margin;
+    if (offset < shared_size_ + 2 * shared_margin)
+        fail_shared(now, offset - shared_margin);
     if (now.kind == Kind::Read && module().holds(reinterpret_cast<uintptr_t>(now.p)))
         return nullptr; // constants of the compiler
     fail_address(now, region_near(now.p));
@@ -170,23 +175,20 @@ void Checker::check_shared(const Now& now, size_t offset)
 
 void Checker::check_shared_bounds(const Now& now, size_t offset)
 {
-    size_t dynamic = offset - dynamic_begin_, size = launch_->grid.shared;
+    size_t dynamic = offset - dynamic_begin_;
     if (dynamic < dynamic_end_ - dynamic_begin_)
     {
-        if (dynamic + now.size > size)
-            fail_shared(now, "byte " + std::to_string(dynamic) + " of dynamic shared memory, which has " +
-                                 std::to_string(size) + " bytes");
+        if (dynamic + now.size > launch_->grid.shared)
+            fail_shared(now, offset);
         return;
     }
     const SharedArray* array = module().shared_array(offset);
-    if (!array)
-        fail_shared(now, "a byte between the arrays of shared memory");
-    if (offset - array->offset + now.size > array->size)
-        fail_shared(now, describe_shared(offset));
+    if (!array || offset - array->offset + now.size > array->size)
+        fail_shared(now, offset);
     // An array that another kernel declares lies there by chance only.
     const Kernel* owner = module().find_kernel(array->function.c_str());
     if (owner && owner != &launch_->kernel)
-        fail_shared(now, "shared memory that this kernel does not have");
+        fail_shared(now, offset);
 }
 
 } // namespace emu

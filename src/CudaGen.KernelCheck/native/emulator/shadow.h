@@ -16,7 +16,7 @@ struct Access
     enum Readers : unsigned
     {
         One,
-        Lanes, // several lanes of one warp: `clock` is the index of their clocks
+        Lanes, // several lanes of one warp: `clock` is the index of what is known of each
         Warps, // several warps of one block: `clock` is the barrier epoch
         Blocks,
     };
@@ -49,7 +49,13 @@ class Checker
     [[noreturn]] void misaligned_atomic(const void* p, size_t size, uintptr_t code);
 
   private:
-    using LaneClocks = std::array<uint32_t, warp_size>; // 0: the lane did not read
+    using LaneClocks = std::array<uint32_t, warp_size>;
+
+    struct LaneReads
+    {
+        LaneClocks clocks; // 0: the lane did not read
+        LaneClocks codes;
+    };
 
     struct SharedCell
     {
@@ -76,12 +82,12 @@ class Checker
     const Module& module() const;
 
     [[noreturn]] void fail_address(const Now& now, const Region* near);
-    [[noreturn]] void fail_shared(const Now& now, const std::string& where);
+    [[noreturn]] void fail_shared(const Now& now, size_t offset);
     void check_shared_bounds(const Now& now, size_t offset);
     std::string describe_shared(size_t offset) const;
     std::string parameter_of(const Region& region) const;
-    static std::string describe_access(const Now& now);
-    std::string at(const Now& now) const;
+    static std::string opening(const char* what, const Now& now);
+    std::string by(const Now& now) const;
     void report_unset(const Now& now);
 
     void check_race(Cell& cell, unsigned mask, const Now& now, bool shared);
@@ -89,9 +95,11 @@ class Checker
     bool ordered(const Access& access, const Thread& me) const;
     bool lane_ordered(unsigned thread, uint32_t clock, const Thread& me) const;
     bool reads_ordered(const Access& read, const Thread& me) const;
+    unsigned unordered_lane(const Access& read, const Thread& me) const;
     void report_race(const Now& now, const Access& other, bool other_writes);
-    uint32_t take_lane_clocks();
-    void drop_lane_clocks(const Access& read);
+    uint32_t take_lane_reads();
+    void drop_lane_reads(const Access& read);
+    void add_lane(uint32_t index, const Access& read);
 
     Worker* worker_ = nullptr;
     Launch* launch_ = nullptr;
@@ -107,8 +115,8 @@ class Checker
     LaneClocks known_[max_threads];       // up to which clock this thread is ordered behind each lane of its warp
 
     std::vector<SharedCell> shared_cells_;
-    std::vector<LaneClocks> lane_clocks_;
-    std::vector<uint32_t> free_lane_clocks_;
+    std::vector<LaneReads> lane_reads_; // of this block
+    std::vector<uint32_t> free_lane_reads_;
 
     static constexpr unsigned region_slots = 64;
     Region* recent_[region_slots] = {}; // by page

@@ -32,14 +32,16 @@ std::string parameter_name(const Kernel& kernel, int i)
 
 } // namespace
 
-std::string Checker::describe_access(const Now& now)
+// "k.cu:17: race: write of 4 bytes at "
+std::string Checker::opening(const char* what, const Now& now)
 {
-    return std::string(name_of(now.kind)) + " of " + std::to_string(now.size) + " bytes at ";
+    return code_mark(now.code) + ": " + what + ": " + name_of(now.kind) + " of " + std::to_string(now.size) +
+           " bytes at ";
 }
 
-std::string Checker::at(const Now& now) const
+std::string Checker::by(const Now& now) const
 {
-    return ": " + worker_->place_of(*now.thread) + " at " + code_mark(now.code);
+    return ", by " + worker_->place_of(*now.thread);
 }
 
 // The kernel's own name for a buffer: that of the parameter that points there.
@@ -49,18 +51,21 @@ std::string Checker::parameter_of(const Region& region) const
     for (int i = 0; i < kernel.parameter_count; ++i)
         if (kernel.parameters[i].pointer &&
             region.offset_of(*static_cast<void**>(launch_->arguments[i])) < region.size + (region.size == 0))
-            return " '" + parameter_name(kernel, i) + "'";
+            return parameter_name(kernel, i);
     return "";
 }
 
+// Bytes of no array are told by the array of this kernel next to them.
 std::string Checker::describe_shared(size_t offset) const
 {
     if (offset - dynamic_begin_ < dynamic_end_ - dynamic_begin_)
-        return "byte " + std::to_string(offset - dynamic_begin_) + " of dynamic shared memory";
-    const SharedArray* array = module().shared_array(offset);
-    return array ? "byte " + std::to_string(offset - array->offset) + " of shared '" + array->name + "' (" +
-                       std::to_string(array->size) + " bytes)"
-                 : "shared memory";
+        return "byte " + std::to_string(offset - dynamic_begin_) + " of dynamic shared memory, which has " +
+               std::to_string(launch_->grid.shared) + " bytes";
+    const SharedArray* array = module().shared_array_near(offset, launch_->kernel);
+    if (!array)
+        return "shared memory, of which this kernel has none";
+    return "byte " + std::to_string(static_cast<int64_t>(offset - array->offset)) + " of shared '" + array->name +
+           "' (" + std::to_string(array->size) + " bytes)";
 }
 
 std::string Checker::describe(const void* p) const
@@ -69,7 +74,7 @@ std::string Checker::describe(const void* p) const
     if (offset < shared_size_)
         return describe_shared(offset);
     if (const Region* region = region_near(p))
-        return describe_address(*region, p) + parameter_of(*region);
+        return describe_address(*region, p, parameter_of(*region));
     char hex[24];
     snprintf(hex, sizeof hex, "0x%llx", static_cast<unsigned long long>(reinterpret_cast<uintptr_t>(p)));
     return hex;
@@ -78,62 +83,59 @@ std::string Checker::describe(const void* p) const
 void Checker::fail_address(const Now& now, const Region* near)
 {
     launch_->findings.add(IllegalAddress, Findings::key('a', now.code), [&] {
-        std::string what = describe_access(now);
-        auto address = reinterpret_cast<uintptr_t>(now.p);
-        char hex[24];
-        snprintf(hex, sizeof hex, "0x%llx", static_cast<unsigned long long>(address));
-        if (address < 4096)
-            return "null pointer: " + what + hex + at(now);
+        std::string place = describe(now.p) + by(now);
+        if (reinterpret_cast<uintptr_t>(now.p) < 4096)
+            return opening("null pointer", now) + place;
         if (!near)
-            return "wild address: " + what + hex +
-                   ", in no device buffer (a host pointer, or an index far out of bounds?)" + at(now);
-        what += describe(now.p);
+            return opening("wild address", now) + describe(now.p) +
+                   ", in no device buffer (a host pointer, or an index far out of bounds?)" + by(now);
         if (near->freed)
-            return "use after free: " + what + ", which was freed" + at(now);
+            return opening("use after free", now) + place;
         if (near->constant && near->offset_of(now.p) < near->size)
-            return "write to constant memory: " + what + at(now);
-        return "out of bounds: " + what + at(now);
+            return opening("write to constant memory", now) + place;
+        return opening("out of bounds", now) + place;
     });
     worker_->stop();
 }
 
-void Checker::fail_shared(const Now& now, const std::string& where)
+void Checker::fail_shared(const Now& now, size_t offset)
 {
     launch_->findings.add(IllegalAddress, Findings::key('a', now.code),
-                          [&] { return "out of bounds: " + describe_access(now) + where + at(now); });
+                          [&] { return opening("out of bounds", now) + describe_shared(offset) + by(now); });
     worker_->stop();
 }
 
 void Checker::misaligned_atomic(const void* p, size_t size, uintptr_t code)
 {
-    launch_->findings.add(MisalignedAddress, Findings::key('m', code), [&] {
-        return "misaligned access: atomic of " + std::to_string(size) + " bytes at " + describe(p) + ": " +
-               worker_->place_of(worker_->current()) + " at " +
-               code_mark(static_cast<uint32_t>(code - module().base()));
-    });
+    Now now{&worker_->current(), static_cast<const char*>(p), size, Kind::Atomic,
+            static_cast<uint32_t>(code - module().base())};
+    launch_->findings.add(MisalignedAddress, Findings::key('m', code),
+                          [&] { return opening("misaligned access", now) + describe(p) + by(now); });
     worker_->stop();
 }
 
 void Checker::report_unset(const Now& now)
 {
     launch_->findings.add(LaunchFailed, Findings::key('u', now.code), [&] {
-        return "unset read: " + describe_access(now) + describe(now.p) + ", which nobody wrote" + at(now);
+        return opening("unset read", now) + describe(now.p) + ", which nobody wrote" + by(now);
     });
 }
 
 void Checker::report_race(const Now& now, const Access& other, bool other_writes)
 {
     launch_->findings.add(LaunchFailed, Findings::key('r', now.code, other.code), [&] {
-        std::string who = "another block";
-        if (other.block == block_)
-            who = other.thread == now.thread->number
-                      ? "other threads of the same block"
-                      : "thread" + text_of(worker_->thread(other.thread).index) + " of the same block";
-        return std::string("race: ") + name_of(now.kind) + " after " +
+        std::string who = "thread" + text_of(worker_->thread(other.thread).index);
+        if (other.block != block_)
+            who += " of block" + text_of(launch_->block_in_turn(other.block - first_block_));
+        else if (other.thread == now.thread->number)
+            who = "other threads of the same block";
+        else
+            who += " of the same block";
+        return opening("race", now) + describe(now.p) + by(now) + ", against the " +
                (other.atomic   ? "atomic"
                 : other_writes ? "write"
                                : "read") +
-               " of " + describe(now.p) + at(now) + ", against " + who + " at " + code_mark(other.code);
+               " by " + who + " at " + code_mark(other.code);
     });
 }
 

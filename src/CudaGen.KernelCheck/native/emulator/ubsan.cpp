@@ -81,8 +81,8 @@ void add(emu::Status status, const SourceLocation& location, const std::string& 
     if (!running)
         return;
     running->launch().findings.add(status, emu::Findings::key('U', location.line, text.size()), [&] {
-        return text + ": " + running->place_of(running->current()) + " at " + location.file + ":" +
-               std::to_string(location.line);
+        return location.file + (":" + std::to_string(location.line)) + ": " + text + ", by " +
+               running->place_of(running->current());
     });
 }
 

@@ -41,7 +41,7 @@ std::string call_text(const Thread& thread)
 {
     char mask[16];
     snprintf(mask, sizeof mask, "0x%08x", thread.mask);
-    return std::string(name_of(thread.op)) + " with mask " + mask + " at " + thread.site.text();
+    return std::string(name_of(thread.op)) + " with mask " + mask;
 }
 
 unsigned first_lane(unsigned lanes)
@@ -91,7 +91,8 @@ uint64_t Worker::warp_operation(WarpOp op, unsigned mask, uint64_t value, int ar
 void Worker::fail_warp(const Thread& me, const std::string& text)
 {
     launch_->findings.add(LaunchFailed, Findings::key('w', me.site.line), [&] {
-        return "warp: " + text + ": " + place_of(me) + " lane " + std::to_string(me.lane) + " in " + call_text(me);
+        return me.site.text() + ": warp: " + text + ": " + place_of(me) + " lane " + std::to_string(me.lane) + " in " +
+               call_text(me);
     });
     stop();
 }
@@ -103,7 +104,8 @@ void Worker::check_partners(const Warp& warp, const Thread& me)
     {
         const Thread& other = lane(me, first_lane(others));
         if ((other.mask >> me.lane & 1) && !same_operation(me, other))
-            fail_warp(me, "mismatch: lane " + std::to_string(other.lane) + " of the mask waits in " + call_text(other));
+            fail_warp(me, "mismatch: lane " + std::to_string(other.lane) + " of the mask waits in " + call_text(other) +
+                              " at " + other.site.text());
     }
 }
 
@@ -169,7 +171,7 @@ uint64_t Worker::shuffle(const Warp& warp, const Thread& me)
     if (expected(warp, me) >> source & 1)
         return lane(me, static_cast<unsigned>(source)).value;
     launch_->findings.add(LaunchFailed, Findings::key('s', me.site.line), [&] {
-        return "warp: lane " + std::to_string(self) + " reads lane " + std::to_string(source) +
+        return me.site.text() + ": warp: lane " + std::to_string(self) + " reads lane " + std::to_string(source) +
                ", which is not in the mask: " + place_of(me) + " in " + call_text(me);
     });
     return ~uint64_t{0};
@@ -224,8 +226,8 @@ std::string Worker::waiting_threads() const
         const Thread& thread = threads_[n];
         if (thread.state == State::Done)
             continue;
-        Group& group =
-            groups[thread.state == State::AtBarrier ? "the barrier at " + thread.site.text() : call_text(thread)];
+        std::string what = thread.state == State::AtBarrier ? "the barrier" : call_text(thread);
+        Group& group = groups[what + " at " + thread.site.text()];
         if (group.count++ == 0)
             group.first = &thread;
     }
