@@ -189,7 +189,7 @@ class Compilation
                                               "-I" + file("include").string()};
         arguments.insert(arguments.end(), options_.preprocessor.begin(), options_.preprocessor.end());
         arguments.insert(arguments.end(), {file("source.cu"), "-o", file("unit.ii")});
-        return run_compiler(arguments);
+        return run_compiler(arguments, ""); // the options may name folders relative to this process's
     }
 
     // Markers lose the flags that mean something to a preprocessor's output only, and paths of this machine.
@@ -221,26 +221,33 @@ class Compilation
 
     std::vector<std::string> flags() const
     {
-        std::error_code no_folder;
-        std::vector<std::string> list = {
-            "-x", "c++", "-std=" + options_.standard, "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti",
-            "-fno-math-errno", "-fno-trapping-math", "-fno-strict-aliasing",
-            // The folder that this process works in is the debug information's affair
-            // neither: a module is the same bytes wherever it is compiled.
-            "-ffile-prefix-map=" + fs::current_path(no_folder).string() + "=.",
-            "-ffile-prefix-map=" + folder_.path().string() + "=.",
-            "-Werror=frame-larger-than=" + std::string(frame_limit), "-Werror=vla", "-Wno-unknown-pragmas",
-            "-Wno-sign-compare", options_.warnings ? "-Wall" : "-w",
-            contract_ ? "-ffp-contract=fast" : "-ffp-contract=off"};
+        std::vector<std::string> list = {options_.warnings ? "-Wall" : "-w",
+                                         "-Wno-sign-compare",
+                                         "-Wno-unknown-pragmas",
+                                         "-Werror=vla",
+                                         "-x",
+                                         "c++",
+                                         "-std=" + options_.standard,
+                                         "-fPIC",
+                                         "-fvisibility=hidden",
+                                         "-fno-exceptions",
+                                         "-fno-rtti",
+                                         "-fno-math-errno",
+                                         "-fno-trapping-math",
+                                         "-fno-strict-aliasing",
+                                         contract_ ? "-ffp-contract=fast" : "-ffp-contract=off",
+                                         "-ffile-prefix-map=" + folder_.path().string() + "=."};
         auto add = [&list](std::initializer_list<std::string> more) { list.insert(list.end(), more); };
 #if defined(__x86_64__)
         if (contract_ && __builtin_cpu_supports("fma"))
             add({"-mfma"});
 #endif
         if (compiler().is_clang)
-            add({"-Wno-pass-failed", "-Wno-unused-command-line-argument"});
+            add({"-Wframe-larger-than=" + std::string(frame_limit), "-Werror=frame-larger-than=", "-Wno-pass-failed",
+                 "-Wno-unused-command-line-argument"});
         else
-            add({"-fno-extern-tls-init", "-fno-gnu-unique", "-pipe"});
+            add({"-Werror=frame-larger-than=" + std::string(frame_limit), "-fno-extern-tls-init", "-fno-gnu-unique",
+                 "-pipe"});
         if (!checked_)
         {
             add({"-O2"});
@@ -248,11 +255,10 @@ class Compilation
         }
         // DWARF 4, as with 5 some versions of addr2line name the wrong file.
         add({"-O1", "-gdwarf-4", "-DCUDAGEN_CHECKED", "-fsanitize=thread",
-             "-fsanitize=bounds,alignment,null,shift,integer-divide-by-zero,signed-integer-overflow,float-cast-"
-             "overflow,"
-             "return,unreachable"});
+             "-fsanitize=bounds,alignment,null,shift,integer-divide-by-zero,signed-integer-overflow",
+             "-fsanitize=float-cast-overflow,return,unreachable"});
         if (compiler().is_clang)
-            add({"-mllvm", "-tsan-instrument-func-entry-exit=0"});
+            add({"-mllvm", "-tsan-instrument-func-entry-exit=0", "-mllvm", "-tsan-instrument-read-before-write=1"});
         else
             add({"--param=tsan-instrument-func-entry-exit=0"});
         return list;
@@ -263,7 +269,7 @@ class Compilation
         std::vector<std::string> arguments = flags();
         arguments.insert(arguments.end(),
                          {"-I" + device_folder().string(), "-c", file("unit.cpp"), "-o", file("unit.o")});
-        return run_compiler(arguments);
+        return run_compiler(arguments, folder_.path());
     }
 
     // Without any sanitizer: their run-time library is the emulator. It is found by its SONAME, as it is loaded already
@@ -271,8 +277,9 @@ class Compilation
     bool link()
     {
         fs::path emulator = library_of(reinterpret_cast<const void*>(&emu::settings));
-        return run_compiler({"-shared", "-Wl,-z,defs", "-Wl,--build-id=none", file("unit.o"), emulator, "-lm", "-o",
-                             file("module.so")});
+        return run_compiler(
+            {"-shared", "-Wl,-z,defs", "-Wl,--build-id=none", file("unit.o"), emulator, "-lm", "-o", file("module.so")},
+            folder_.path());
     }
 
     // Whether the module can be loaded is found out here, where there is a log.
@@ -294,12 +301,13 @@ class Compilation
         return false;
     }
 
-    bool run_compiler(std::vector<std::string> arguments)
+    bool run_compiler(std::vector<std::string> arguments, const std::string& working_folder)
     {
         emu::ProcessRequest request;
         request.command = {compiler().program};
         request.command.insert(request.command.end(), arguments.begin(), arguments.end());
         request.environment = {"LC_ALL=C", "TMPDIR=" + folder_.path().string()};
+        request.folder = working_folder;
         request.errors_too = true;
         emu::ProcessResult done = emu::run_process(request);
         if (!done.started)

@@ -81,6 +81,8 @@ void set_files(posix_spawn_file_actions_t& files, int output, const ProcessReque
         posix_spawn_file_actions_adddup2(&files, output, STDERR_FILENO);
     else
         posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    if (!request.folder.empty())
+        posix_spawn_file_actions_addchdir_np(&files, request.folder.c_str());
     if (request.descriptor >= 0)
         posix_spawn_file_actions_adddup2(&files, request.descriptor, 3);
 }

@@ -11,6 +11,7 @@ struct ProcessRequest
 {
     std::vector<std::string> command;     // the program is looked up in PATH
     std::vector<std::string> environment; // NAME=value, over the environment of this process
+    std::string folder;                   // to work in, or that of this process
     bool errors_too = false;              // collect standard error together with standard output, or drop it
     int descriptor = -1;                  // an open file of this process that the program sees as number 3
 };

@@ -6,7 +6,7 @@
 
 extern "C"
 {
-    EMU_API __thread emu::Indices cudagen_indices __attribute__((tls_model("initial-exec")));
+    __thread emu::Indices cudagen_indices;
 }
 
 namespace emu

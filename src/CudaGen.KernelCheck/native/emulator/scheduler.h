@@ -9,6 +9,9 @@
 #include "module.h"
 #include <atomic>
 
+// What kernels read as threadIdx and its kin.
+extern "C" EMU_API __thread emu::Indices cudagen_indices __attribute__((tls_model("initial-exec")));
+
 namespace emu
 {
 

@@ -117,6 +117,8 @@ Region* Checker::find_region(const Now& now)
     Region*& slot = recent_[reinterpret_cast<uintptr_t>(now.p) / 4096 % region_slots];
     if (slot && slot->offset_of(now.p) < slot->size)
         return slot;
+    if (reinterpret_cast<uintptr_t>(now.p) - reinterpret_cast<uintptr_t>(&cudagen_indices) < sizeof cudagen_indices)
+        return nullptr; // threadIdx and its kin, which clang does not know as constant
     Region* region = region_of(now.p);
     if (region)
         return slot = region;

@@ -116,7 +116,7 @@ extern "C"
         if (!running)
             return;
         std::string what = std::string(verb(data->access)) + " type " + data->type->name;
-        if (p == 0)
+        if (p < 4096) // compilers take an offset from null for null
             add_and_stop(emu::IllegalAddress, data->location, "null pointer: " + what);
         size_t alignment = size_t{1} << data->log_alignment;
         add_and_stop(emu::MisalignedAddress, data->location,
