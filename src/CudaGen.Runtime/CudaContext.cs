@@ -254,10 +254,15 @@ internal sealed unsafe class CudaContext : IDisposable
         if (!NativeLibraries.HasExport(Cuda.Library, nameof(Cuda.cuFuncGetParamInfo)))
             return null;
         List<int> sizes = [];
-        // The number of parameters is where the driver refuses the index.
-        while (Cuda.cuFuncGetParamInfo(function, (nuint)sizes.Count, out _, out nuint size) == CUresult.CUDA_SUCCESS)
+        while (true)
+        {
+            CUresult status = Cuda.cuFuncGetParamInfo(function, (nuint)sizes.Count, out _, out nuint size);
+            // The number of parameters is where the driver refuses the index.
+            if (status == CUresult.CUDA_ERROR_INVALID_VALUE)
+                return [.. sizes];
+            Check(status, "cuFuncGetParamInfo");
             sizes.Add((int)size);
-        return [.. sizes];
+        }
     }
 
     internal void BeginCapture()

@@ -1,5 +1,6 @@
 using CudaGen.Kernels.Tests.Ops;
 using CudaGen.Runtime;
+using CudaGen.Tests;
 
 namespace CudaGen.Kernels.Tests;
 

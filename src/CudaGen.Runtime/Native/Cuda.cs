@@ -29,6 +29,7 @@ internal readonly record struct CUdeviceptr(nuint Value);
 internal enum CUresult
 {
     CUDA_SUCCESS = 0,
+    CUDA_ERROR_INVALID_VALUE = 1,
     CUDA_ERROR_OUT_OF_MEMORY = 2,
     CUDA_ERROR_NOT_READY = 600,
 }
