@@ -46,7 +46,8 @@ public sealed unsafe class LaunchTests
             extern __shared__ int dynamic[];
             __shared__ int fixed_size[256];
             fixed_size[threadIdx.x] = threadIdx.x;
-            dynamic[threadIdx.x] = fixed_size[threadIdx.x];
+            __syncthreads();
+            dynamic[threadIdx.x] = fixed_size[255 - threadIdx.x];
             out[threadIdx.x] = dynamic[threadIdx.x];
         }
 
@@ -203,7 +204,7 @@ public sealed unsafe class LaunchTests
     public void More_shared_memory_than_usual_has_to_be_asked_for() => Run(() =>
     {
         nint module = Load(), function = Function(module, "shared_user");
-        ulong memory = Memory(4);
+        ulong memory = Memory(4 * 256);
         int Attribute(int id)
         {
             int value;
@@ -211,16 +212,16 @@ public sealed unsafe class LaunchTests
             return value;
         }
         Assert.Equal((1024, 49152 - 1024, 1024), (Attribute(1), Attribute(8), Attribute(0)));
-        Assert.Equal(Result.InvalidValue, Launch(function, 1, 1, 49152 - 1023, 0, (nint)memory));
+        Assert.Equal(Result.InvalidValue, Launch(function, 1, 256, 49152 - 1023, 0, (nint)memory));
         Assert.Contains("shared memory", Control.Explanation, StringComparison.Ordinal);
-        Check(Launch(function, 1, 1, 49152 - 1024, 0, (nint)memory));
+        Check(Launch(function, 1, 256, 49152 - 1024, 0, (nint)memory));
         Assert.Equal(Result.InvalidValue, Api.cuFuncSetAttribute(function, 8, 232448 - 1023));
         Assert.Equal(Result.InvalidValue, Api.cuFuncSetAttribute(function, 8, -1));
         Assert.Equal(Result.InvalidValue, Api.cuFuncSetAttribute(function, 0, 512));
         Check(Api.cuFuncSetAttribute(function, 8, 232448 - 1024));
         Check(Api.cuFuncSetAttribute(function, 9, 100));
         Assert.Equal((232448 - 1024, 100), (Attribute(8), Attribute(9)));
-        Check(Launch(function, 1, 1, 232448 - 1024, 0, (nint)memory));
+        Check(Launch(function, 1, 256, 232448 - 1024, 0, (nint)memory));
         Check(Api.cuCtxSynchronize());
         int value;
         Assert.Equal(Result.InvalidValue, Api.cuFuncGetAttribute(&value, 99, function));
