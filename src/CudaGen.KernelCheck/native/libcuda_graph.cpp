@@ -57,7 +57,7 @@ CUDA_API CUresult cuGraphUpload(CUgraphExec hGraphExec, CUstream hStream)
 
 CUDA_API CUresult cuGraphDestroy(CUgraph hGraph)
 {
-    return enter("cuGraphDestroy", Needs::Context, [&] {
+    return enter("cuGraphDestroy", Needs::Init, [&] {
         if (!find_graph(hGraph))
             return CUDA_ERROR_INVALID_HANDLE;
         emu::remove_object(hGraph);
@@ -67,7 +67,7 @@ CUDA_API CUresult cuGraphDestroy(CUgraph hGraph)
 
 CUDA_API CUresult cuGraphExecDestroy(CUgraphExec hGraphExec)
 {
-    return enter("cuGraphExecDestroy", Needs::Context, [&] {
+    return enter("cuGraphExecDestroy", Needs::Init, [&] {
         if (!find_exec(hGraphExec))
             return CUDA_ERROR_INVALID_HANDLE;
         emu::remove_object(hGraphExec);
@@ -78,7 +78,7 @@ CUDA_API CUresult cuGraphExecDestroy(CUgraphExec hGraphExec)
 // Handles of nodes are good for counting: no function of the stand-in takes one.
 CUDA_API CUresult cuGraphGetNodes(CUgraph hGraph, CUgraphNode* nodes, size_t* numNodes)
 {
-    return enter("cuGraphGetNodes", Needs::Work, [&] {
+    return enter("cuGraphGetNodes", Needs::Init, [&] {
         std::shared_ptr<emu::Graph> graph = find_graph(hGraph);
         if (!graph)
             return CUDA_ERROR_INVALID_HANDLE;

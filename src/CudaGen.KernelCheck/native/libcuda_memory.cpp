@@ -18,6 +18,9 @@ void* allocate(emu::Context* context, size_t size, emu::Space space)
     void* base = emu::allocate(size, space);
     if (base)
         context->allocations[base] = space;
+    else
+        emu::explain(std::to_string(size) + " bytes were asked for; " + std::to_string(emu::bytes_in_use(space)) +
+                     " are in use");
     return base;
 }
 
@@ -146,7 +149,9 @@ CUDA_API CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream)
             return int(CUDA_ERROR_INVALID_VALUE);
         return emu::enqueue(hStream, "cuMemFreeAsync", [base, context] {
             context->allocations.erase(base);
-            return emu::Status(free_memory(base, emu::Space::Device));
+            if (free_memory(base, emu::Space::Device) == CUDA_ERROR_INVALID_VALUE)
+                emu::report(emu::IllegalAddress, "cuMemFreeAsync: the memory was freed before");
+            return emu::sticky_status();
         });
     });
 }

@@ -51,8 +51,8 @@ void destroy_context(Context* context)
     context->allocations.clear();
     // Work that nobody waited for does not run any more.
     for (const auto& stream : context->streams)
-        stream->pending.clear();
-    context->legacy->pending.clear();
+        stream->drop_pending();
+    context->legacy->drop_pending();
     context->streams.clear();
     context->per_thread.clear();
     context->legacy.reset();

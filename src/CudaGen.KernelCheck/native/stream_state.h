@@ -97,6 +97,11 @@ struct Stream : Object
     {
         return done + pending.size();
     }
+    void drop_pending() // counts as done, as other contexts may wait for it
+    {
+        done = given();
+        pending.clear();
+    }
 };
 
 inline bool Mark::reached() const

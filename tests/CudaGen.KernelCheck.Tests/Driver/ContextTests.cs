@@ -150,6 +150,29 @@ public sealed unsafe class ContextTests
     });
 
     [Fact]
+    public void A_wait_for_work_of_a_context_that_was_destroyed_is_over() => Run(context =>
+    {
+        nint own, other, theirs, ours = Stream(), current;
+        int* pinned = Pinned(2);
+        pinned[0] = pinned[1] = 0;
+        Check(Api.cuCtxCreate_v2(&own, 0, 0));
+        Check(Api.cuStreamCreate(&other, 0));
+        Check(Api.cuEventCreate(&theirs, 0));
+        Check(Fill((ulong)pinned, 1, other));
+        Check(Api.cuEventRecord(theirs, other));
+        Check(Api.cuStreamWaitEvent(ours, theirs, 0));
+        Check(Fill((ulong)(pinned + 1), 2, ours));
+        Check(Api.cuCtxDestroy_v2(own));
+        Check(Api.cuCtxGetCurrent(&current));
+        Assert.Equal(context, current);
+        Check(Api.cuStreamSynchronize(ours));
+        Assert.Equal((0, 2), (pinned[0], pinned[1]));
+        Control.Clear();
+        Check(Api.cuMemFreeHost(pinned));
+        Destroy(ours);
+    });
+
+    [Fact]
     public void The_device_describes_itself_as_one_of_compute_capability_9() => Run(() =>
     {
         int Attribute(int id)

@@ -254,6 +254,7 @@ public sealed unsafe class MemoryTests
         Check(Api.cuMemGetInfo_v2(&free, &total));
         Assert.Equal(((nuint)(1 << 19), (nuint)(1 << 20)), (free, total));
         Assert.Equal((Result.OutOfMemory, 0ul), (Api.cuMemAlloc_v2(&more, (1 << 19) + 1), more));
+        Assert.Equal("524289 bytes were asked for; 524288 are in use", Control.Explanation);
         Check(Api.cuMemAlloc_v2(&more, 1 << 19));
         Check(Api.cuMemFree_v2(memory));
         Check(Api.cuMemFree_v2(more));
@@ -278,6 +279,39 @@ public sealed unsafe class MemoryTests
         Check(Fill(memory, 1, stream));
         Assert.Equal(Result.IllegalAddress, Api.cuStreamSynchronize(stream));
         Control.Clear();
+        Check(Api.cuMemAllocAsync(&memory, 4, stream));
+        Check(Api.cuMemFreeAsync(memory, stream));
+        Check(Api.cuMemFreeAsync(memory, stream));
+        Assert.Equal(Result.IllegalAddress, Api.cuStreamSynchronize(stream));
+        Assert.Equal("cuMemFreeAsync: the memory was freed before", Assert.Single(Control.Reports));
+        Control.Clear();
         Destroy(stream);
+    });
+
+    [Fact]
+    public void Threads_with_streams_of_their_own_do_not_disturb_each_other() => Run(context =>
+    {
+        void Work(uint first)
+        {
+            Check(Api.cuCtxSetCurrent(context));
+            nint stream = Stream(NonBlocking), @event = Event();
+            for (uint i = first; i < first + 100; i++)
+            {
+                uint value;
+                ulong memory = Memory(8);
+                Check(Fill(memory, i, stream));
+                Check(Api.cuMemcpyDtoDAsync_v2(memory + 4, memory, 4, stream));
+                Check(Api.cuEventRecord(@event, stream));
+                if (i % 3 == 0)
+                    Check(Api.cuCtxSynchronize());
+                Check(Api.cuEventSynchronize(@event));
+                Check(Api.cuMemcpyDtoHAsync_v2(&value, memory + 4, 4, stream));
+                Assert.Equal(i, value);
+                Check(Api.cuMemFree_v2(memory));
+            }
+            Destroy(stream, @event);
+        }
+        Task[] tasks = [.. Enumerable.Range(1, 4).Select(n => Task.Factory.StartNew(() => Work((uint)n * 1000), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
+        Task.WaitAll(tasks, TestContext.Current.CancellationToken);
     });
 }
