@@ -193,6 +193,10 @@ public sealed unsafe class ContextTests
         Assert.Equal(Result.InvalidDevice, Api.cuDeviceGetAttribute(&value, 75, 1));
         Assert.Equal(Result.InvalidDevice, Api.cuDeviceGet(&device, 1));
         byte* name = stackalloc byte[64];
+        Check(Api.cuDeviceGetUuid_v2(name, 0));
+        Assert.NotEqual(0, name[15]);
+        Check(Api.cuProfilerStart());
+        Check(Api.cuProfilerStop());
         Check(Api.cuDeviceGetName(name, 64, 0));
         Assert.Equal("CudaGen CPU stand-in, checked", Marshal.PtrToStringUTF8((nint)name));
         Check(Api.cuDeviceGetName(name, 8, 0));

@@ -25,6 +25,9 @@ internal sealed unsafe class Cuda(string folder)
     public int cuDeviceTotalMem_v2(nuint* bytes, int device) => ((delegate* unmanaged[Cdecl]<nuint*, int, int>)F())(bytes, device);
     public int cuDeviceGetAttribute(int* value, int attribute, int device) =>
         ((delegate* unmanaged[Cdecl]<int*, int, int, int>)F())(value, attribute, device);
+    public int cuDeviceGetUuid_v2(byte* uuid, int device) => ((delegate* unmanaged[Cdecl]<byte*, int, int>)F())(uuid, device);
+    public int cuProfilerStart() => ((delegate* unmanaged[Cdecl]<int>)F())();
+    public int cuProfilerStop() => ((delegate* unmanaged[Cdecl]<int>)F())();
     public int cuDevicePrimaryCtxRetain(nint* context, int device) => ((delegate* unmanaged[Cdecl]<nint*, int, int>)F())(context, device);
     public int cuDevicePrimaryCtxRelease_v2(int device) => ((delegate* unmanaged[Cdecl]<int, int>)F())(device);
     public int cuDevicePrimaryCtxReset_v2(int device) => ((delegate* unmanaged[Cdecl]<int, int>)F())(device);
@@ -90,7 +93,9 @@ internal sealed unsafe class Cuda(string folder)
     public int cuEventSynchronize(nint @event) => ((delegate* unmanaged[Cdecl]<nint, int>)F())(@event);
     public int cuEventQuery(nint @event) => ((delegate* unmanaged[Cdecl]<nint, int>)F())(@event);
     public int cuEventElapsedTime(float* time, nint start, nint end) => ((delegate* unmanaged[Cdecl]<float*, nint, nint, int>)F())(time, start, end);
+    public int cuEventElapsedTime_v2(float* time, nint start, nint end) => ((delegate* unmanaged[Cdecl]<float*, nint, nint, int>)F())(time, start, end);
 
+    public int cuModuleGetLoadingMode(int* mode) => ((delegate* unmanaged[Cdecl]<int*, int>)F())(mode);
     public int cuModuleLoadData(nint* module, void* image) => ((delegate* unmanaged[Cdecl]<nint*, void*, int>)F())(module, image);
     public int cuModuleLoadDataEx(nint* module, void* image, uint count, int* options, void** values) =>
         ((delegate* unmanaged[Cdecl]<nint*, void*, uint, int*, void**, int>)F())(module, image, count, options, values);

@@ -297,6 +297,9 @@ public sealed unsafe class LaunchTests
             Assert.Equal(Result.InvalidHandle, Api.cuModuleGetFunction(&function, store, name));
         }
         Assert.Equal(store, Function(module, "store"));
+        int mode;
+        Check(Api.cuModuleGetLoadingMode(&mode));
+        Assert.Equal(1, mode); // CU_MODULE_EAGER_LOADING
         Check(Api.cuMemFree_v2(memory));
         Destroy(module);
         Assert.Equal(Result.InvalidHandle, Api.cuModuleUnload(module));

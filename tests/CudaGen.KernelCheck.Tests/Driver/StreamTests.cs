@@ -241,6 +241,9 @@ public sealed unsafe class StreamTests
         Check(Api.cuStreamSynchronize(stream));
         Check(Api.cuEventElapsedTime(&time, start, end));
         Assert.InRange(time, 20, 20000);
+        float again;
+        Check(Api.cuEventElapsedTime_v2(&again, start, end));
+        Assert.Equal(time, again);
         Assert.Equal(Result.InvalidHandle, Api.cuEventElapsedTime(&time, start, untimed));
         Assert.Equal(Result.InvalidValue, Api.cuEventElapsedTime(null, start, end));
         Destroy(stream, start, end, untimed);
