@@ -33,6 +33,10 @@ EMU_API int call(const char* name);
 // Keeps why the call that this thread is in will fail, for cudagen_explanation.
 EMU_API void explain(const std::string& reason);
 
+// An object of a library beside the driver, such as "cuDNN handle 2": cudagen_leaks lists it until it is let go.
+EMU_API void hold(const void* handle, const std::string& name);
+EMU_API void let_go(const void* handle);
+
 } // namespace emu
 
 // ---- C interface for programs that drive the stand-ins (through libcudagen_emulator.so) ------------------------------

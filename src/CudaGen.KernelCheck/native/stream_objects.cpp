@@ -25,6 +25,12 @@ std::vector<std::string>& left_in_destroyed_contexts()
     return all;
 }
 
+std::map<const void*, std::string>& held_by_libraries()
+{
+    static auto& all = *new std::map<const void*, std::string>;
+    return all;
+}
+
 // Bit 62 makes a handle an address that no process can map, so that following one faults.
 constexpr uint64_t HandleBit = uint64_t(1) << 62;
 
@@ -128,6 +134,18 @@ void remove_objects_of(const Context* context)
     }
 }
 
+void hold(const void* handle, const std::string& name)
+{
+    std::lock_guard<std::recursive_mutex> lock(driver_lock());
+    held_by_libraries()[handle] = name;
+}
+
+void let_go(const void* handle)
+{
+    std::lock_guard<std::recursive_mutex> lock(driver_lock());
+    held_by_libraries().erase(handle);
+}
+
 std::vector<std::string> leaks()
 {
     std::vector<std::string> all = left_in_destroyed_contexts();
@@ -136,6 +154,8 @@ std::vector<std::string> leaks()
     for (const auto& entry : objects())
         if (is_leak(*entry.second))
             all.push_back(describe(*entry.second));
+    for (const auto& entry : held_by_libraries())
+        all.push_back(entry.second);
     return all;
 }
 
