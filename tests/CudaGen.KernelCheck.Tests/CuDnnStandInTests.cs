@@ -501,6 +501,20 @@ public sealed unsafe class CuDnnStandInTests
     });
 
     [Fact]
+    public void What_is_not_destroyed_is_a_leak() => Session.Run(() =>
+    {
+        nint handle, descriptor;
+        Assert.Equal(Success, Dnn.cudnnCreate(&handle));
+        Assert.Equal(Success, Dnn.cudnnCreateFilterDescriptor(&descriptor));
+        Assert.Contains(Session.Control.Leaks, leak => leak.StartsWith("cuDNN handle ", StringComparison.Ordinal));
+        Assert.Contains(Session.Control.Leaks, leak => leak.StartsWith("cuDNN filter descriptor ", StringComparison.Ordinal));
+        Assert.Equal(BadParam, Dnn.cudnnDestroyTensorDescriptor(descriptor));
+        Assert.Equal(3, Session.Control.Leaks.Count); // with the context
+        Assert.Equal(Success, Dnn.cudnnDestroyFilterDescriptor(descriptor));
+        Assert.Equal(Success, Dnn.cudnnDestroy(handle));
+    });
+
+    [Fact]
     public void Calls_fail_on_demand() => Run(handle =>
     {
         using var on = new ConvolutionCase(Dnn, Small);

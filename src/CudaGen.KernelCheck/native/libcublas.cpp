@@ -7,7 +7,7 @@ using namespace cublas;
 library::Handles<Context>& cublas::contexts()
 {
     // Never destroyed: threads of the program may outlive the library's own end.
-    static auto& handles = *new library::Handles<Context>(0xb1a5000000);
+    static auto& handles = *new library::Handles<Context>("cuBLAS handle", 0xb1a5000000);
     return handles;
 }
 

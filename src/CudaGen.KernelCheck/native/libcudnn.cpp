@@ -88,7 +88,7 @@ cudnnStatus_t cudnn::fail(cudnnStatus_t status, const char* function, const char
 library::Handles<Context>& cudnn::contexts()
 {
     // Never destroyed, like those of descriptors: threads of the program may outlive the library's own end.
-    static auto& handles = *new library::Handles<Context>(0xd0000000000);
+    static auto& handles = *new library::Handles<Context>("cuDNN handle", 0xd0000000000);
     return handles;
 }
 

@@ -5,25 +5,25 @@ using namespace cudnn;
 
 library::Handles<Tensor>& cudnn::tensors()
 {
-    static auto& handles = *new library::Handles<Tensor>(0xd1000000000);
+    static auto& handles = *new library::Handles<Tensor>("cuDNN tensor descriptor", 0xd1000000000);
     return handles;
 }
 
 library::Handles<Tensor>& cudnn::filters()
 {
-    static auto& handles = *new library::Handles<Tensor>(0xd2000000000);
+    static auto& handles = *new library::Handles<Tensor>("cuDNN filter descriptor", 0xd2000000000);
     return handles;
 }
 
 library::Handles<Convolution>& cudnn::convolutions()
 {
-    static auto& handles = *new library::Handles<Convolution>(0xd3000000000);
+    static auto& handles = *new library::Handles<Convolution>("cuDNN convolution descriptor", 0xd3000000000);
     return handles;
 }
 
 library::Handles<Activation>& cudnn::activations()
 {
-    static auto& handles = *new library::Handles<Activation>(0xd4000000000);
+    static auto& handles = *new library::Handles<Activation>("cuDNN activation descriptor", 0xd4000000000);
     return handles;
 }
 

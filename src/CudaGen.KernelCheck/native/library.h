@@ -18,23 +18,26 @@ namespace library
 template <class T> class Handles
 {
   public:
-    explicit Handles(uintptr_t first) : _next(first)
+    Handles(const char* name, uintptr_t first) : _name(name), _first(first)
     {
     }
 
     void* add()
     {
         std::lock_guard lock(_gate);
-        void* handle = reinterpret_cast<void*>(_next);
-        _next += 16;
+        void* handle = reinterpret_cast<void*>(_first + 16 * _count++);
         _objects.emplace(handle, T());
+        emu::hold(handle, _name + " " + std::to_string(_count));
         return handle;
     }
 
     bool remove(const void* handle)
     {
         std::lock_guard lock(_gate);
-        return _objects.erase(handle) == 1;
+        if (_objects.erase(handle) == 0)
+            return false;
+        emu::let_go(handle);
+        return true;
     }
 
     // A copy: what a call does must not change when the program changes the object while the call's work waits.
@@ -58,7 +61,9 @@ template <class T> class Handles
   private:
     std::mutex _gate;
     std::unordered_map<const void*, T> _objects;
-    uintptr_t _next;
+    const std::string _name;
+    const uintptr_t _first;
+    size_t _count = 0;
 };
 
 // Device memory that a call reads or writes: runs of bytes, each `step` bytes after the one before.
