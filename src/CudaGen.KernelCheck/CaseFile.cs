@@ -20,9 +20,12 @@ public static partial class CaseFile
         JsonField? list = root.IsObject ? root.Optional("cases") : null;
         if (list is not null)
             root.RequireObject("an object with cases", "cases");
-        return (list ?? root) is { IsArray: true } cases
+        KernelCase[] read = (list ?? root) is { IsArray: true } cases
             ? [.. cases.Items("a list of cases").Select(ReadCase)]
             : [ReadCase(root, 0)];
+        // Cases of one kernel that have no names are told apart by their numbers.
+        HashSet<string> repeated = [.. read.GroupBy(c => (c.Kernel, c.Name)).Where(g => g.Count() > 1).Select(g => g.Key.Kernel)];
+        return [.. read.Select(c => c.Name.Length == 0 && repeated.Contains(c.Kernel) ? c with { Name = $"{c.Index}" } : c)];
     }
 
     private static KernelCase ReadCase(JsonField field, int index)
@@ -40,7 +43,7 @@ public static partial class CaseFile
         {
             CaseFile = field.File,
             Index = index,
-            Name = field.Optional("name")?.Text("a name for this case") ?? (field.Place.Length == 0 ? "" : $"{index}"),
+            Name = field.Optional("name")?.Text("a name for this case") ?? "",
             Kernel = kernel,
             SourceFile = field.Optional("file") is JsonField f ? CaseContent.ExistingFile(f, folder, "the path of a .cu file") : null,
             Grid = ReadExtent(field.Required("grid")),
@@ -77,7 +80,7 @@ public static partial class CaseFile
         string name = Spaces().Replace(Decoration().Replace(text, " "), " ").Trim();
         ElementType type = ElementType.Find(name)
             ?? throw typeField.Wrong($"one of {string.Join(", ", ElementType.Names.Where(n => !char.IsAsciiDigit(n[^1])))}, a vector such as float4, or a pointer to one");
-        string argumentName = field.Optional("name") is JsonField n ? ReadName(n) : $"argument {index}";
+        string argumentName = field.Optional("name") is JsonField n ? ReadName(n) : $"{index + 1}";
         return pointer ? ReadPointer(field, argumentName, type, constant, folder) : ReadValue(field, argumentName, type);
     }
 

@@ -151,7 +151,7 @@ internal sealed unsafe class KernelHost : IDisposable
                 continue;
             int given = arguments[count].IsPointer ? sizeof(ulong) : arguments[count].Size;
             if (given != (int)size)
-                throw new CudaCallException($"argument {count} ('{arguments[count].Name}') has {given} bytes, the kernel's has {size}");
+                throw new CudaCallException($"argument '{arguments[count].Name}' has {given} bytes, the kernel's has {size}");
         }
         if (status != InvalidValue)
             Check(status, "cuFuncGetParamInfo");

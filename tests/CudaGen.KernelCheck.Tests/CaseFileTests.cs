@@ -43,14 +43,20 @@ public sealed class CaseFileTests : IDisposable
         Assert.Equal([3f, float.NaN], Numbers<float>(y.Expected));
         Assert.Equal((Role.Input, 2), (x.Role, x.Length));
         Assert.Equal([7f, 7f], Numbers<float>(x.Content));
-        Assert.Equal(("argument 2", false, ulong.MaxValue), (n.Name, n.IsPointer, Numbers<ulong>(n.Content)[0]));
+        Assert.Equal(("3", false, ulong.MaxValue), (n.Name, n.IsPointer, Numbers<ulong>(n.Content)[0]));
     }
 
     [Theory]
     [InlineData("""[{"kernel": "a", "grid": 1, "block": 1, "arguments": []}, {"kernel": "b", "grid": 1, "block": 1, "arguments": []}]""")]
     [InlineData("""{"cases": [{"kernel": "a", "grid": 1, "block": 1, "arguments": []}, {"kernel": "b", "grid": 1, "block": 1, "arguments": []}]}""")]
     public void A_file_may_hold_several_cases(string json) =>
-        Assert.Equal([("a", 0, "0"), ("b", 1, "1")], Read(json).Select(c => (c.Kernel, c.Index, c.Name)));
+        Assert.Equal([("a", 0, ""), ("b", 1, "")], Read(json).Select(c => (c.Kernel, c.Index, c.Name)));
+
+    [Fact]
+    public void Cases_of_one_kernel_without_names_are_numbered() => Assert.Equal(["0", "one", "2", ""], Read("""
+        [{"kernel": "a", "grid": 1, "block": 1, "arguments": []}, {"kernel": "a", "name": "one", "grid": 1, "block": 1, "arguments": []},
+         {"kernel": "a", "grid": 1, "block": 1, "arguments": []}, {"kernel": "b", "grid": 1, "block": 1, "arguments": []}]
+        """).Select(c => c.Name));
 
     [Fact]
     public void Vectors_count_as_one_element_of_several_numbers()

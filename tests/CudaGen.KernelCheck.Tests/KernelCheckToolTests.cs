@@ -1,0 +1,131 @@
+using System.Text.Json;
+using System.Xml.Linq;
+using CudaGen.KernelCheck.Tests.Driver;
+
+namespace CudaGen.KernelCheck.Tests;
+
+/// <summary>tools/kernelcheck.cs as a person starts it.</summary>
+[Collection(OneProcess.Name)]
+public sealed class KernelCheckToolTests : IDisposable
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
+    private static readonly Lazy<string> Tool = new(Build);
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    private static Subprocess Run(params string[] arguments)
+    {
+        Subprocess run = Subprocess.Run("dotnet", ["exec", Tool.Value, .. arguments], Folders.Root, Limit);
+        Assert.False(run.TimedOut);
+        return run;
+    }
+
+    // Once: `dotnet run` looks at all sources again each time.
+    private static string Build()
+    {
+        Subprocess build = Subprocess.Run("dotnet", ["build", "-c", "Release", "tools/kernelcheck.cs", "-getTargetResult:Build", "-getProperty:TargetPath"], Folders.Root, Limit);
+        Assert.True(build.ExitCode == 0, build.Output + build.Errors);
+        using JsonDocument result = JsonDocument.Parse(build.Output);
+        return result.RootElement.GetProperty("Properties").GetProperty("TargetPath").GetString()!;
+    }
+
+    private Subprocess Check(string kernels, string cases, params string[] arguments)
+    {
+        File.WriteAllText(_folder["k.cu"], kernels);
+        Directory.CreateDirectory(_folder["cases"]);
+        File.WriteAllText(_folder["cases/k.json"], cases);
+        return Run(["--kernels", _folder.Path, .. arguments]);
+    }
+
+    private static void Complains(Subprocess run, string complaint)
+    {
+        Assert.Equal((2, ""), (run.ExitCode, run.Output));
+        string line = Assert.Single(run.Errors.TrimEnd('\n').Split('\n'));
+        Assert.StartsWith("kernelcheck: ", line, StringComparison.Ordinal);
+        Assert.Contains(complaint, line, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_documented_example_passes_every_layer_of_this_machine()
+    {
+        Subprocess run = Run("--kernels", "docs/examples/saxpy", "--junit", _folder["k.xml"], "--markdown", _folder["k.md"]);
+        Assert.Equal((0, ""), (run.ExitCode, run.Errors));
+        Assert.Contains("more threads than elements  <<<4, 256>>>", run.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("finding", run.Output, StringComparison.Ordinal);
+        XElement suite = XDocument.Load(_folder["k.xml"]).Root!.Elements("testsuite").Single(s => (string)s.Attribute("name")! == "saxpy.cu");
+        string[] ran = [.. suite.Elements("testcase").Select(t => (string)t.Attribute("name")!)];
+        foreach (string layer in new[] { "checked", "fast", "contraction" })
+            Assert.Contains($"block_sums [1 to 10] {layer}", ran);
+        Assert.StartsWith("# Kernel check\n", File.ReadAllText(_folder["k.md"]), StringComparison.Ordinal);
+    }
+
+    private const string Bad = """
+        extern "C" __global__ void wild(float* y, long long far) { y[far] = 1; }
+        extern "C" __global__ void endless(volatile int* y) { while (y[0] == 0) { } }
+        extern "C" __global__ void fine(float* y) { y[0] = 1; }
+        """;
+
+    private const string BadCases = """
+        [{"kernel": "wild", "grid": 1, "block": 1, "arguments": [{"type": "float*", "length": 1}, {"type": "long long", "value": 17592186044416}]},
+         {"kernel": "endless", "grid": 1, "block": 1, "arguments": [{"type": "int*", "values": [0]}]},
+         {"kernel": "fine", "grid": 1, "block": 1, "arguments": [{"type": "float*", "expected": [1]}]}]
+        """;
+
+    [Fact]
+    public void A_crash_and_a_hang_are_findings_and_the_rest_is_checked()
+    {
+        Subprocess run = Check(Bad, BadCases, "--layers", "fast", "--timeout", "10");
+        Assert.Equal((1, ""), (run.ExitCode, run.Errors));
+        Assert.Contains("k.cu, wild, fast: brought the process down (segmentation fault", run.Output, StringComparison.Ordinal);
+        Assert.Contains("k.cu, endless, fast: still running after 10 s", run.Output, StringComparison.Ordinal);
+        Assert.Contains("3 kernels in 1 file, 3 cases: 2 checks passed, 2 failed, 0 not run", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_wild_pointer_is_found_with_its_line()
+    {
+        Subprocess run = Check(Bad, BadCases.Replace("\"endless\"", "\"fine\"", StringComparison.Ordinal).Replace("\"int*\", \"values\": [0]", "\"float*\", \"length\": 1", StringComparison.Ordinal),
+            "--layers", "checked,fast");
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains("k.cu:1", run.Output.Split('\n').Single(l => l.Contains("k.cu, wild, checked", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains("fast, k.cu wild: checked found something", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Wrong_input_ends_with_one_line_and_status_2()
+    {
+        Complains(Run(), "found neither --kernels nor --case");
+        Complains(Run("--kernels", _folder["nothing"]), "found nothing there");
+        Complains(Check(Bad, "[{]"), "k.json: line 1, found no valid JSON");
+        Complains(Check(Bad, """{"kernel": "missing", "grid": 1, "block": 1, "arguments": []}"""), "case missing: found no kernel 'missing' in k.cu");
+        File.WriteAllText(_folder["r.cs"], "return 3;");
+        Complains(Check(Bad, """{"kernel": "fine", "grid": 1, "block": 1, "reference": "../r.cs", "arguments": [{"type": "float*", "length": 1}]}"""), "r.cs: ended with status 3");
+        File.WriteAllText(_folder["r.cs"], "return 0;");
+        Complains(Check(Bad, """{"kernel": "fine", "grid": 1, "block": 1, "reference": "../r.cs", "arguments": [{"type": "float*", "name": "y", "length": 1}]}"""), "r.cs: found no y.bin afterwards");
+    }
+
+    [Fact]
+    public void A_layer_that_was_named_must_run()
+    {
+        Assert.SkipWhen(CudaLibraries.OpenSystem(out _) is not null, "a GPU is here");
+        Subprocess run = Check(Bad, "[]", "--layers", "gpu");
+        Assert.Equal(2, run.ExitCode);
+        Assert.StartsWith("kernelcheck: layer gpu cannot run here: ", run.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Help_shows_every_flag_of_the_usage()
+    {
+        Subprocess run = Run("--help");
+        Assert.Equal((0, CheckOptions.Usage + "\n"), (run.ExitCode, run.Output));
+    }
+
+    [Fact]
+    public void Stand_ins_prints_their_folder_and_nothing_else()
+    {
+        Subprocess run = Run("stand-ins", "--checked");
+        Assert.Equal((0, Session.Folder + "\n"), (run.ExitCode, run.Output));
+        Complains(Run("stand-ins", "--check"), "stand-ins: found '--check', expected --checked or nothing");
+    }
+}
