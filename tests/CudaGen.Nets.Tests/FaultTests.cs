@@ -113,7 +113,7 @@ public sealed class FaultTests
         Assert.True(LiveObjects.Total == alive, $"{where}: {LiveObjects.Total - alive} objects are left");
         if (File.Exists(path))
             SafeTensors.Read(path);
-        Assert.Empty(Directory.GetFiles(Path.GetDirectoryName(path)!).Where(f => f != path));
+        Assert.DoesNotContain(Directory.GetFiles(Path.GetDirectoryName(path)!), f => f != path);
         File.Delete(path);
     }
 
