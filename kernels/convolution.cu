@@ -121,12 +121,13 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
     convolution_forward(float* y, const float* x, const float* w, const float* bias, int N, int H, int W, int C, int K,
                         int R, int S, int P, int Q, int stride, int top, int left, int part, int kind, float slope)
 {
+    __shared__ BlockTiles tiles;
     unsigned pixels = N * P * Q, terms = R * S * C;
     Forward in = {{x, (unsigned)H, (unsigned)W, w, pixels, (unsigned)K, terms, 1, true, true},
                   {N, H, W, C, K, R, S, P, Q, stride, top, left}};
     Output out = {y + (size_t)blockIdx.z * pixels * K, bias, K, 0, kind, slope};
     unsigned first = blockIdx.z * part;
-    product(in, out, first, min(first + part, terms));
+    product(tiles, in, out, first, min(first + part, terms));
 }
 
 // Blocks along z: parts x stride x stride, one for each pair of residues.
@@ -135,6 +136,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
                               int K, int R, int S, int P, int Q, int stride, int top, int left, int part, int kind,
                               float slope)
 {
+    __shared__ BlockTiles tiles;
     int pair = blockIdx.z % (stride * stride);
     Residue along_y(pair / stride, stride, top, R, H), along_x(pair % stride, stride, left, S, W);
     unsigned pixels = N * along_y.pixels * along_x.pixels, terms = along_y.taps * along_x.taps * K;
@@ -144,19 +146,20 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
                        along_x};
     Output out = {dx + (size_t)(blockIdx.z / (stride * stride)) * N * H * W * C, bias, C, 0, kind, slope};
     unsigned first = blockIdx.z / (stride * stride) * part;
-    product(in, out, first, min(first + part, terms));
+    product(tiles, in, out, first, min(first + part, terms));
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK)
     convolution_backward_filter(float* dw, const float* dy, const float* x, int N, int H, int W, int C, int K, int R,
                                 int S, int P, int Q, int stride, int top, int left, int part, int accumulate)
 {
+    __shared__ BlockTiles tiles;
     unsigned pixels = N * P * Q, taps = R * S * C;
     BackwardFilter in = {{x, (unsigned)H, (unsigned)W, dy, taps, (unsigned)K, 1, taps, false, false},
                          {N, H, W, C, K, R, S, P, Q, stride, top, left}};
     Output out = {dw + (size_t)blockIdx.z * taps * K, nullptr, 1, accumulate, LINEAR, 0};
     unsigned first = blockIdx.z * part;
-    product(in, out, first, min(first + part, pixels));
+    product(tiles, in, out, first, min(first + part, pixels));
 }
 
 // For libraries that pad an image by the same on both sides only: padded (N, height, width, C) is x with zeros around

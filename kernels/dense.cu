@@ -37,6 +37,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
     dense_product(float* c, const float* a, const float* b, const float* bias, int m, int n, int k, int am, int ak,
                   int bk, int bn, int cm, int cn, int part, int channels, int accumulate, int kind, float slope)
 {
+    __shared__ BlockTiles tiles;
     Matrices in = {{a, 1, 1, b, (unsigned)m, (unsigned)n, (unsigned)bn, (unsigned)cn, ak == 1, bk == 1},
                    (unsigned)am,
                    (unsigned)ak,
@@ -44,7 +45,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
                    (unsigned)cm};
     Output out = {c + (size_t)blockIdx.z * m * n, bias, channels, accumulate, kind, slope};
     unsigned first = blockIdx.z * part;
-    product(in, out, first, min(first + part, (unsigned)k));
+    product(tiles, in, out, first, min(first + part, (unsigned)k));
 }
 
 // y = f(sum over parts + bias) or, accumulating, y += sum over parts; parts (count, n), the bias along the channels of

@@ -70,13 +70,19 @@ struct Output
     }
 };
 
-// The shared memory of a block. Rows are padded: float4 stays aligned, and 4 rows x 8 terms are written to all banks.
+// A tile in shared memory. Rows are padded: float4 stays aligned, and 4 rows x 8 terms are written to all banks.
 template <int WIDTH, int COLUMNS> struct Tiles
 {
     static constexpr int THREAD_COLUMNS = WIDTH / COLUMNS, HEIGHT = BLOCK / THREAD_COLUMNS * ROWS;
 
     alignas(16) float a[TILE_K][HEIGHT + 4], b[TILE_K][WIDTH + 4];
     Place rows[HEIGHT], terms[STRETCH];
+};
+
+// What a kernel declares as __shared__.
+union BlockTiles {
+    Tiles<32, 4> wide;  // 128 x 32
+    Tiles<8, 2> narrow; // 256 x 8
 };
 
 // Item i of a tile of SIZE rows (or columns) x TILE_K terms: neighbouring threads get 8 terms, which are one sector of
@@ -194,12 +200,9 @@ static __device__ __forceinline__ void product_tile(Tiles<WIDTH, COLUMNS>& tiles
 
 // The terms of one part, into the tile of the block.
 template <class Product>
-static __device__ __forceinline__ void product(const Product& in, const Output& out, unsigned first, unsigned last)
+static __device__ __forceinline__ void product(BlockTiles& tiles, const Product& in, const Output& out, unsigned first,
+                                               unsigned last)
 {
-    __shared__ union {
-        Tiles<32, 4> wide;  // 128 x 32
-        Tiles<8, 2> narrow; // 256 x 8
-    } tiles;
     if (in.columns > NARROW)
         product_tile(tiles.wide, in, out, first, last);
     else

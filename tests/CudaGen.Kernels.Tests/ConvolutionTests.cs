@@ -174,8 +174,7 @@ public sealed class ConvolutionTests
     [Theory, InlineData(Implementation.Kernel), InlineData(Implementation.Library)]
     public void The_passes_are_recorded_in_a_graph(Implementation implementation)
     {
-        Assert.SkipUnless(TestCuda.IsHere, TestCuda.Where);
-        using Device device = Device.Open("cuda", 0, implementation);
+        using Device device = TestCuda.Open(implementation);
         ConvolutionShape g = ByName("5x5 asymmetric");
         using ConvolutionPlan plan = new(device, g);
         using Arena arena = new(device, "test", 1 << 20);
