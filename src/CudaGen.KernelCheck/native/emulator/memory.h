@@ -20,11 +20,32 @@ class WrittenBytes
     void track(size_t size); // from now on, with no byte written yet
     void forget();           // every byte counts as written
 
-    void mark(size_t first, size_t count);
-    bool all(size_t first, size_t count) const;
+    void mark(size_t first, size_t count)
+    {
+        if (words_ && within_word(first, count))
+            words_[first / 64] |= small_mask(first, count);
+        else
+            mark_range(first, count);
+    }
+    bool all(size_t first, size_t count) const
+    {
+        if (words_ && within_word(first, count))
+            return (small_mask(first, count) & ~words_[first / 64]) == 0;
+        return first_unwritten(first, count) == first + count;
+    }
     size_t first_unwritten(size_t first, size_t count) const; // first + count when there is none
 
   private:
+    static bool within_word(size_t first, size_t count)
+    {
+        return count < 64 && first % 64 + count <= 64;
+    }
+    static uint64_t small_mask(size_t first, size_t count)
+    {
+        return ((uint64_t{1} << count) - 1) << first % 64;
+    }
+    void mark_range(size_t first, size_t count);
+
     uint64_t* words_ = nullptr;
 };
 

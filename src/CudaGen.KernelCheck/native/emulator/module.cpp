@@ -147,15 +147,15 @@ bool Module::read_table(std::string& error)
 void Module::read_shared_arrays()
 {
     for (const ElfSymbol& symbol : elf_.thread_locals)
-    {
         if (symbol.name == "cudagen_dynamic_shared")
             dynamic_offset_ = symbol.value;
-        else if (symbol.size > 0) // the names of dynamic shared memory have none
-        {
-            SharedArray array{symbol.value, symbol.size, "", ""};
-            split(demangle(symbol.name), array.function, array.name);
-            shared_arrays_.push_back(std::move(array));
-        }
+    for (const ElfSymbol& symbol : elf_.thread_locals)
+    {
+        if (symbol.value == dynamic_offset_)
+            continue; // the kernels' names for dynamic shared memory
+        SharedArray array{symbol.value, symbol.size, "", ""};
+        split(demangle(symbol.name), array.function, array.name);
+        shared_arrays_.push_back(std::move(array));
     }
 }
 
@@ -193,14 +193,6 @@ const Symbol* Module::find_symbol(const char* name) const
 char* Module::shared_block() const
 {
     return static_cast<char*>(table_->dynamic_shared()) - dynamic_offset_;
-}
-
-const SharedArray* Module::shared_array(size_t offset) const
-{
-    for (const SharedArray& array : shared_arrays_)
-        if (offset - array.offset < array.size)
-            return &array;
-    return nullptr;
 }
 
 const SharedArray* Module::shared_array_near(size_t offset, const Kernel& kernel) const

@@ -57,9 +57,12 @@ class Module
     {
         return table_->dynamic_shared_size;
     }
-    const SharedArray* shared_array(size_t offset) const; // that holds the byte, or null
-    const SharedArray* shared_array_near(size_t offset,
-                                         const Kernel& kernel) const; // of the kernel's; null: it has none
+    const std::vector<SharedArray>& shared_arrays() const
+    {
+        return shared_arrays_;
+    }
+    // Of the arrays that the kernel may touch the one at or next to the byte; null when it has none.
+    const SharedArray* shared_array_near(size_t offset, const Kernel& kernel) const;
     bool reaches(const Kernel& kernel, const std::string& function) const;
 
     // Where code addresses come from: "file.cu:17" for each.

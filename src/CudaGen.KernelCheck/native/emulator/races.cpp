@@ -56,6 +56,8 @@ bool Checker::reads_ordered(const Access& read, const Thread& me) const
 // The first of several lanes that read and that nothing orders before me, or warp_size.
 unsigned Checker::unordered_lane(const Access& read, const Thread& me) const
 {
+    if (lane_reads_[read.clock].epoch < epoch_)
+        return warp_size;
     const LaneClocks& clocks = lane_reads_[read.clock].clocks;
     unsigned base = read.thread / warp_size * warp_size;
     for (unsigned lane = 0; lane < warp_size; ++lane)
@@ -68,11 +70,12 @@ uint32_t Checker::take_lane_reads()
 {
     if (free_lane_reads_.empty())
     {
+        free_lane_reads_.push_back(static_cast<uint32_t>(lane_reads_.size()));
         lane_reads_.emplace_back();
-        return static_cast<uint32_t>(lane_reads_.size() - 1);
     }
     uint32_t index = free_lane_reads_.back();
     free_lane_reads_.pop_back();
+    lane_reads_[index].epoch = epoch_;
     lane_reads_[index].clocks.fill(0);
     return index;
 }
@@ -93,6 +96,13 @@ void Checker::add_lane(uint32_t index, const Access& read)
 void Checker::note_read(Access& read, const Access& mine, uint32_t oldest)
 {
     const Thread& me = worker_->current();
+    if (read.block == block_ && read.readers == Access::Lanes && lane_reads_[read.clock].epoch == epoch_ &&
+        read.thread / warp_size == me.warp)
+    {
+        add_lane(read.clock, mine); // whether the others' reads are ordered is asked when somebody writes
+        read.mask |= mine.mask;
+        return;
+    }
     if (read.block < oldest || reads_ordered(read, me))
     {
         drop_lane_reads(read);
@@ -116,8 +126,6 @@ void Checker::note_read(Access& read, const Access& mine, uint32_t oldest)
         read.readers = Access::Lanes;
         read.clock = index;
     }
-    else if (read.readers == Access::Lanes && same_warp)
-        add_lane(read.clock, mine);
     else
     {
         // Which warps these were is not kept, but for one of the readers.

@@ -163,8 +163,9 @@ class Worker
     void lane_exited(Warp& warp, const Thread& gone);
     unsigned expected(const Warp& warp, const Thread& thread) const;
     bool complete(Warp& warp, const Thread& me);
-    uint64_t shuffle(const Warp& warp, const Thread& me);
-    uint64_t result_of(const Warp& warp, const Thread& me);
+    void compute(const Thread& me, unsigned lanes);
+    unsigned equal_lanes(const Thread& me, unsigned lanes);
+    uint64_t shuffle(const Thread& me, unsigned lanes);
     Thread& lane(const Thread& of, unsigned lane);
 
     Launch* launch_ = nullptr;

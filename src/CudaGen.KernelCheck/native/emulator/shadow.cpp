@@ -1,5 +1,6 @@
 // shadow.cpp - where an access goes: shared memory, a buffer, or nowhere.
 #include "shadow.h"
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -18,6 +19,8 @@ constexpr int64_t atomic_cost = 1024;       // a loop over an atomic waits for s
 // The bytes of a word that [offset, offset + size) takes, as four bits.
 unsigned byte_mask(size_t word, size_t offset, size_t size)
 {
+    if ((offset | size) % 4 == 0)
+        return 15;
     size_t first = word * 4 > offset ? word * 4 : offset;
     size_t last = word * 4 + 4 < offset + size ? word * 4 + 4 : offset + size;
     return ((1u << (last - first)) - 1) << (first - word * 4);
@@ -37,7 +40,8 @@ void Checker::begin_launch(Worker& worker, char* shared)
         dynamic_end_ = dynamic_begin_;
     races_ = launch_->settings.races;
     unset_ = launch_->settings.unset;
-    shared_cells_.assign(shared_size_ / 4 + 1, SharedCell());
+    shared_cells_.resize(std::max(shared_cells_.size(), shared_size_ / 4 + 1)); // what is there belongs to other blocks
+    map_shared();
     memset(recent_, 0, sizeof recent_);
     random_ = Random(launch_->settings.seed);
     if (launch_->blocks() >= UINT32_MAX - block_)
@@ -175,21 +179,27 @@ void Checker::check_shared(const Now& now, size_t offset)
         report_unset(now);
 }
 
+// An array that only another kernel declares lies in this kernel's block by chance.
+void Checker::map_shared()
+{
+    shared_owner_.assign(shared_size_, 0);
+    uint16_t number = 0;
+    for (const SharedArray& array : module().shared_arrays())
+    {
+        ++number;
+        const Kernel* owner = module().find_kernel(array.function.c_str());
+        if (!owner || owner == &launch_->kernel)
+            std::fill_n(shared_owner_.begin() + static_cast<std::ptrdiff_t>(array.offset), array.size, number);
+    }
+    if (launch_->grid.shared > 0)
+        std::fill_n(shared_owner_.begin() + static_cast<std::ptrdiff_t>(dynamic_begin_), launch_->grid.shared,
+                    static_cast<uint16_t>(number + 1));
+}
+
 void Checker::check_shared_bounds(const Now& now, size_t offset)
 {
-    size_t dynamic = offset - dynamic_begin_;
-    if (dynamic < dynamic_end_ - dynamic_begin_)
-    {
-        if (dynamic + now.size > launch_->grid.shared)
-            fail_shared(now, offset);
-        return;
-    }
-    const SharedArray* array = module().shared_array(offset);
-    if (!array || offset - array->offset + now.size > array->size)
-        fail_shared(now, offset);
-    // An array that another kernel declares lies there by chance only.
-    const Kernel* owner = module().find_kernel(array->function.c_str());
-    if (owner && owner != &launch_->kernel)
+    uint16_t owner = shared_owner_[offset];
+    if (owner == 0 || offset + now.size > shared_size_ || shared_owner_[offset + now.size - 1] != owner)
         fail_shared(now, offset);
 }
 

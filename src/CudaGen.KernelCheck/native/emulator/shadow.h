@@ -53,6 +53,7 @@ class Checker
 
     struct LaneReads
     {
+        uint32_t epoch;
         LaneClocks clocks; // 0: the lane did not read
         LaneClocks codes;
     };
@@ -83,6 +84,7 @@ class Checker
 
     [[noreturn]] void fail_address(const Now& now, const Region* near);
     [[noreturn]] void fail_shared(const Now& now, size_t offset);
+    void map_shared();
     void check_shared_bounds(const Now& now, size_t offset);
     std::string describe_shared(size_t offset) const;
     std::string parameter_of(const Region& region) const;
@@ -115,7 +117,8 @@ class Checker
     LaneClocks known_[max_threads];       // up to which clock this thread is ordered behind each lane of its warp
 
     std::vector<SharedCell> shared_cells_;
-    std::vector<LaneReads> lane_reads_; // of this block
+    std::vector<uint16_t> shared_owner_; // of each byte: which array, from 1; 0: none that this kernel may touch
+    std::vector<LaneReads> lane_reads_;  // of this block
     std::vector<uint32_t> free_lane_reads_;
 
     static constexpr unsigned region_slots = 64;

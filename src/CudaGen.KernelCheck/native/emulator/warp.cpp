@@ -137,11 +137,7 @@ bool Worker::complete(Warp& warp, const Thread& me)
     for (unsigned rest = lanes; rest; rest &= rest - 1)
         if (!same_operation(lane(me, first_lane(rest)), me))
             return false;
-    for (unsigned rest = lanes; rest; rest &= rest - 1)
-    {
-        Thread& thread = lane(me, first_lane(rest));
-        thread.result = result_of(warp, thread);
-    }
+    compute(me, lanes);
     warp.waiting &= ~lanes;
     bool descending = launch_->settings.order == Order::Descending;
     for (unsigned i = 0; i < warp_size; ++i)
@@ -155,8 +151,55 @@ bool Worker::complete(Warp& warp, const Thread& me)
     return true;
 }
 
+void Worker::compute(const Thread& me, unsigned lanes)
+{
+    uint64_t sum = 0;
+    unsigned non_zero = 0;
+    for (unsigned rest = lanes; rest; rest &= rest - 1)
+    {
+        const Thread& thread = lane(me, first_lane(rest));
+        sum += thread.value;
+        non_zero |= static_cast<unsigned>(thread.value != 0) << thread.lane;
+    }
+    for (unsigned rest = lanes; rest; rest &= rest - 1)
+    {
+        Thread& thread = lane(me, first_lane(rest));
+        switch (me.op)
+        {
+        case WarpOp::Sync:
+            break;
+        case WarpOp::Ballot:
+            thread.result = non_zero;
+            break;
+        case WarpOp::Any:
+            thread.result = non_zero != 0;
+            break;
+        case WarpOp::All:
+            thread.result = non_zero == lanes;
+            break;
+        case WarpOp::ReduceAdd:
+            thread.result = sum;
+            break;
+        case WarpOp::MatchAny:
+            thread.result = equal_lanes(thread, lanes);
+            break;
+        default:
+            thread.result = shuffle(thread, lanes);
+        }
+    }
+}
+
+unsigned Worker::equal_lanes(const Thread& me, unsigned lanes)
+{
+    unsigned equal = 0;
+    for (unsigned rest = lanes; rest; rest &= rest - 1)
+        if (lane(me, first_lane(rest)).value == me.value)
+            equal |= rest & -rest;
+    return equal;
+}
+
 // The lane to read from, as PTX's shfl.sync computes it: five bits of the argument, segments of `width` lanes.
-uint64_t Worker::shuffle(const Warp& warp, const Thread& me)
+uint64_t Worker::shuffle(const Thread& me, unsigned lanes)
 {
     int width = me.width, b = me.argument & 31, self = me.lane;
     int first = self & ~(width - 1), last = first + width - 1, source = self;
@@ -168,43 +211,13 @@ uint64_t Worker::shuffle(const Warp& warp, const Thread& me)
         source = self + b <= last ? self + b : self;
     else
         source = (self ^ b) <= last ? self ^ b : self;
-    if (expected(warp, me) >> source & 1)
+    if (lanes >> source & 1)
         return lane(me, static_cast<unsigned>(source)).value;
     launch_->findings.add(LaunchFailed, Findings::key('s', me.site.line), [&] {
         return me.site.text() + ": warp: lane " + std::to_string(self) + " reads lane " + std::to_string(source) +
                ", which is not in the mask: " + place_of(me) + " in " + call_text(me);
     });
     return ~uint64_t{0};
-}
-
-uint64_t Worker::result_of(const Warp& warp, const Thread& me)
-{
-    uint64_t sum = 0;
-    unsigned non_zero = 0, equal = 0, lanes = expected(warp, me);
-    for (unsigned rest = lanes; rest; rest &= rest - 1)
-    {
-        const Thread& other = lane(me, first_lane(rest));
-        sum += other.value;
-        non_zero |= static_cast<unsigned>(other.value != 0) << other.lane;
-        equal |= static_cast<unsigned>(other.value == me.value) << other.lane;
-    }
-    switch (me.op)
-    {
-    case WarpOp::Sync:
-        return 0;
-    case WarpOp::Ballot:
-        return non_zero;
-    case WarpOp::Any:
-        return non_zero != 0;
-    case WarpOp::All:
-        return non_zero == lanes;
-    case WarpOp::MatchAny:
-        return equal;
-    case WarpOp::ReduceAdd:
-        return sum;
-    default:
-        return shuffle(warp, me);
-    }
 }
 
 unsigned Worker::active_mask() const

@@ -36,17 +36,12 @@ void WrittenBytes::forget()
     words_ = nullptr;
 }
 
-void WrittenBytes::mark(size_t first, size_t count)
+void WrittenBytes::mark_range(size_t first, size_t count)
 {
     if (!words_)
         return;
     for (size_t taken; count > 0; first += taken, count -= taken)
         words_[first / 64] |= mask_of(first, count, taken);
-}
-
-bool WrittenBytes::all(size_t first, size_t count) const
-{
-    return first_unwritten(first, count) == first + count;
 }
 
 size_t WrittenBytes::first_unwritten(size_t first, size_t count) const
