@@ -58,7 +58,12 @@ emu::Status copy(const char* name, char* to, const char* from, size_t size, bool
         return emu::sticky_status();
     if ((!to_host || is_in(to, emu::Space::Pinned)) && !emu::access(to, size, true, name))
         return emu::sticky_status();
-    std::memmove(to, from, size);
+    if (from < to + size && to < from + size)
+    {
+        emu::report(emu::LaunchFailed, std::string(name) + ": source and destination overlap");
+        return emu::sticky_status();
+    }
+    std::memcpy(to, from, size);
     return emu::Success;
 }
 
@@ -77,6 +82,8 @@ int to_device(const Way& way, CUdeviceptr to, const void* from, size_t size)
     if (way.synchronous)
         if (int status = way.give(true, [] { return emu::Success; }))
             return status;
+    if (!emu::find(address(to), size)) // a size that is wrong must not be read from the host
+        return emu::access(address(to), size, true, way.name) ? CUDA_SUCCESS : int(emu::sticky_status());
     auto staged = std::make_shared<std::vector<char>>(source, source + size);
     return way.give(false, [work, staged] { return work(staged->data()); });
 }
@@ -103,7 +110,7 @@ int on_device(const Way& way, CUdeviceptr to, CUdeviceptr from, size_t size)
 
 template <class Element> int fill(const Way& way, CUdeviceptr to, Element value, size_t count)
 {
-    if (count != 0 && (!to || to % sizeof(Element) != 0))
+    if (count != 0 && (!to || to % sizeof(Element) != 0 || count > SIZE_MAX / sizeof(Element)))
         return CUDA_ERROR_INVALID_VALUE;
     auto* first = reinterpret_cast<Element*>(to);
     bool wait = way.synchronous && is_in(first, emu::Space::Pinned);

@@ -38,8 +38,10 @@ int forget_and_free(emu::Context* context, void* base, emu::Space space)
 {
     if (int refused = emu::refuse_unsafe())
         return refused;
-    context->allocations.erase(base);
-    return free_memory(base, space);
+    int status = free_memory(base, space);
+    if (status != CUDA_ERROR_INVALID_VALUE)
+        context->allocations.erase(base);
+    return status;
 }
 
 CUresult allocate_host(const char* name, void** pp, size_t size, unsigned flags)

@@ -137,12 +137,23 @@ public sealed unsafe class MemoryTests
         Assert.Equal(Result.IllegalAddress, Api.cuStreamSynchronize(stream));
         Assert.Contains("cuMemsetD8Async", Assert.Single(Control.Reports), StringComparison.Ordinal);
         Control.Clear();
-        Check(Api.cuMemcpyHtoDAsync_v2(memory + 60, host, 8, stream));
-        Assert.Equal(Result.IllegalAddress, Api.cuStreamSynchronize(stream));
+        Assert.Equal(Result.IllegalAddress, Api.cuMemcpyHtoDAsync_v2(memory + 60, host, 8, stream)); // before it is staged
         Control.Clear();
+        Assert.Equal(Result.IllegalAddress, Api.cuMemcpyHtoD_v2(memory, host, nuint.MaxValue));
+        Control.Clear();
+        Assert.Equal(Result.InvalidValue, Api.cuMemsetD32_v2(memory, 0, nuint.MaxValue / 2));
         Check(Api.cuMemcpyHtoDAsync_v2(memory, host, 64, stream));
         Check(Api.cuStreamSynchronize(stream));
         Assert.Equal(Result.IllegalAddress, Api.cuMemcpyDtoHAsync_v2(host, memory, 65, stream));
+        Control.Clear();
+        Check(Api.cuMemcpyDtoDAsync_v2(memory, memory + 32, 32, stream));
+        Check(Api.cuStreamSynchronize(stream));
+        Check(Api.cuMemcpyDtoDAsync_v2(memory, memory + 32, 33, stream));
+        Assert.Equal(Result.IllegalAddress, Api.cuStreamSynchronize(stream));
+        Control.Clear();
+        Check(Api.cuMemcpyDtoDAsync_v2(memory, memory + 31, 32, stream));
+        Assert.Equal(Result.LaunchFailed, Api.cuStreamSynchronize(stream));
+        Assert.Contains("overlap", Assert.Single(Control.Reports), StringComparison.Ordinal);
         Control.Clear();
         Check(Api.cuMemFree_v2(memory));
         Destroy(stream);
