@@ -81,7 +81,11 @@ internal sealed class StandInBuild(CxxCompiler compiler, string folder, string o
 
     private string ObjectOf(string file)
     {
-        var parts = new SortedDictionary<string, byte[]>(sources.Where(s => s.Key == file || !IsSource(s.Key)).ToDictionary(), StringComparer.Ordinal);
+        // The file itself and all headers.
+        var parts = new SortedDictionary<string, byte[]>(StringComparer.Ordinal);
+        foreach ((string name, byte[] content) in sources)
+            if (name == file || !IsSource(name))
+                parts[name] = content;
         return Path.Combine(objects, Hash(compiler, parts, DefinesOf(file)) + ".o");
     }
 

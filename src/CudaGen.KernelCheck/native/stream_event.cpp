@@ -17,7 +17,6 @@ int record_event(const std::shared_ptr<Event>& event, CUstream handle)
             return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
         event->capture = stream->capture;
         event->frontier = stream->frontier;
-        event->record.reset();
         return CUDA_SUCCESS;
     }
     if (stream == stream->context->legacy)

@@ -176,8 +176,8 @@ struct Event : Object
         std::chrono::steady_clock::time_point time;
     };
     bool timing = true;
-    std::shared_ptr<Record> record;   // the last one; null when never recorded or last recorded in a capture
-    std::shared_ptr<Capture> capture; // in which the event was recorded last
+    std::shared_ptr<Record> record;   // the last one outside of captures
+    std::shared_ptr<Capture> capture; // null unless the event was last recorded in one: then it stands for the frontier
     std::vector<size_t> frontier;
 };
 

@@ -378,6 +378,17 @@ public sealed unsafe class CaptureTests
     });
 
     [Fact]
+    public void A_context_that_is_destroyed_takes_its_captures_along() => Run(() =>
+    {
+        nint own;
+        Check(Api.cuCtxCreate_v2(&own, 0, 0));
+        Begin();
+        Check(Api.cuCtxDestroy_v2(own));
+        Check(Api.cuMemFree_v2(Memory(4)));
+        Control.Clear();
+    });
+
+    [Fact]
     public void A_stream_can_be_asked_from_anywhere_whether_it_captures() => Run(context =>
     {
         nint stream = Begin();

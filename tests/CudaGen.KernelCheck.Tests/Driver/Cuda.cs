@@ -33,7 +33,8 @@ internal sealed unsafe class Cuda(string folder)
     public int cuDevicePrimaryCtxReset_v2(int device) => ((delegate* unmanaged[Cdecl]<int, int>)F())(device);
     public int cuDevicePrimaryCtxGetState(int device, uint* flags, int* active) =>
         ((delegate* unmanaged[Cdecl]<int, uint*, int*, int>)F())(device, flags, active);
-    public int cuCtxCreate_v2(nint* context, uint flags, int device) => ((delegate* unmanaged[Cdecl]<nint*, uint, int, int>)F())(context, flags, device);
+    public int cuCtxCreate_v2(nint* context, uint flags, int device) =>
+        ((delegate* unmanaged[Cdecl]<nint*, uint, int, int>)F())(context, flags, device);
     public int cuCtxDestroy_v2(nint context) => ((delegate* unmanaged[Cdecl]<nint, int>)F())(context);
     public int cuCtxGetCurrent(nint* context) => ((delegate* unmanaged[Cdecl]<nint*, int>)F())(context);
     public int cuCtxSetCurrent(nint context) => ((delegate* unmanaged[Cdecl]<nint, int>)F())(context);
@@ -50,7 +51,8 @@ internal sealed unsafe class Cuda(string folder)
     public int cuMemFreeAsync(ulong address, nint stream) => ((delegate* unmanaged[Cdecl]<ulong, nint, int>)F())(address, stream);
     public int cuMemGetInfo_v2(nuint* free, nuint* total) => ((delegate* unmanaged[Cdecl]<nuint*, nuint*, int>)F())(free, total);
     public int cuMemAllocHost_v2(void** address, nuint size) => ((delegate* unmanaged[Cdecl]<void**, nuint, int>)F())(address, size);
-    public int cuMemHostAlloc(void** address, nuint size, uint flags) => ((delegate* unmanaged[Cdecl]<void**, nuint, uint, int>)F())(address, size, flags);
+    public int cuMemHostAlloc(void** address, nuint size, uint flags) =>
+        ((delegate* unmanaged[Cdecl]<void**, nuint, uint, int>)F())(address, size, flags);
     public int cuMemFreeHost(void* address) => ((delegate* unmanaged[Cdecl]<void*, int>)F())(address);
     public int cuMemHostGetDevicePointer_v2(ulong* address, void* host, uint flags) =>
         ((delegate* unmanaged[Cdecl]<ulong*, void*, uint, int>)F())(address, host, flags);
@@ -79,7 +81,8 @@ internal sealed unsafe class Cuda(string folder)
     public int cuStreamDestroy_v2(nint stream) => ((delegate* unmanaged[Cdecl]<nint, int>)F())(stream);
     public int cuStreamSynchronize(nint stream) => ((delegate* unmanaged[Cdecl]<nint, int>)F())(stream);
     public int cuStreamQuery(nint stream) => ((delegate* unmanaged[Cdecl]<nint, int>)F())(stream);
-    public int cuStreamWaitEvent(nint stream, nint @event, uint flags) => ((delegate* unmanaged[Cdecl]<nint, nint, uint, int>)F())(stream, @event, flags);
+    public int cuStreamWaitEvent(nint stream, nint @event, uint flags) =>
+        ((delegate* unmanaged[Cdecl]<nint, nint, uint, int>)F())(stream, @event, flags);
     public int cuStreamBeginCapture_v2(nint stream, int mode) => ((delegate* unmanaged[Cdecl]<nint, int, int>)F())(stream, mode);
     public int cuStreamEndCapture(nint stream, nint* graph) => ((delegate* unmanaged[Cdecl]<nint, nint*, int>)F())(stream, graph);
     public int cuStreamIsCapturing(nint stream, int* status) => ((delegate* unmanaged[Cdecl]<nint, int*, int>)F())(stream, status);
@@ -93,7 +96,8 @@ internal sealed unsafe class Cuda(string folder)
     public int cuEventSynchronize(nint @event) => ((delegate* unmanaged[Cdecl]<nint, int>)F())(@event);
     public int cuEventQuery(nint @event) => ((delegate* unmanaged[Cdecl]<nint, int>)F())(@event);
     public int cuEventElapsedTime(float* time, nint start, nint end) => ((delegate* unmanaged[Cdecl]<float*, nint, nint, int>)F())(time, start, end);
-    public int cuEventElapsedTime_v2(float* time, nint start, nint end) => ((delegate* unmanaged[Cdecl]<float*, nint, nint, int>)F())(time, start, end);
+    public int cuEventElapsedTime_v2(float* time, nint start, nint end) =>
+        ((delegate* unmanaged[Cdecl]<float*, nint, nint, int>)F())(time, start, end);
 
     public int cuModuleGetLoadingMode(int* mode) => ((delegate* unmanaged[Cdecl]<int*, int>)F())(mode);
     public int cuModuleLoadData(nint* module, void* image) => ((delegate* unmanaged[Cdecl]<nint*, void*, int>)F())(module, image);
@@ -110,7 +114,8 @@ internal sealed unsafe class Cuda(string folder)
         ((delegate* unmanaged[Cdecl]<nint, int, int, int>)F())(function, attribute, value);
     public int cuFuncGetParamInfo(nint function, nuint index, nuint* offset, nuint* size) =>
         ((delegate* unmanaged[Cdecl]<nint, nuint, nuint*, nuint*, int>)F())(function, index, offset, size);
-    public int cuLaunchKernel(nint function, uint gx, uint gy, uint gz, uint bx, uint by, uint bz, uint shared, nint stream, void** arguments, void** extra) =>
+    public int cuLaunchKernel(nint function, uint gx, uint gy, uint gz, uint bx, uint by, uint bz, uint shared, nint stream,
+        void** arguments, void** extra) =>
         ((delegate* unmanaged[Cdecl]<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)F())(
             function, gx, gy, gz, bx, by, bz, shared, stream, arguments, extra);
     public int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, nint function, int threads, nuint shared) =>
@@ -124,5 +129,6 @@ internal sealed unsafe class Cuda(string folder)
     public int cuGraphUpload(nint exec, nint stream) => ((delegate* unmanaged[Cdecl]<nint, nint, int>)F())(exec, stream);
     public int cuGraphDestroy(nint graph) => ((delegate* unmanaged[Cdecl]<nint, int>)F())(graph);
     public int cuGraphExecDestroy(nint exec) => ((delegate* unmanaged[Cdecl]<nint, int>)F())(exec);
-    public int cuGraphGetNodes(nint graph, nint* nodes, nuint* count) => ((delegate* unmanaged[Cdecl]<nint, nint*, nuint*, int>)F())(graph, nodes, count);
+    public int cuGraphGetNodes(nint graph, nint* nodes, nuint* count) =>
+        ((delegate* unmanaged[Cdecl]<nint, nint*, nuint*, int>)F())(graph, nodes, count);
 }

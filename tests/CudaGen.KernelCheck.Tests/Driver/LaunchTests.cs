@@ -111,7 +111,8 @@ public sealed unsafe class LaunchTests
         {
             Check(Api.cuMemcpyDtoH_v2(read, memory, 49));
             Assert.Equal((-3, 7, -300, -70000), ((sbyte)read[0], (sbyte)read[1], *(short*)(read + 2), *(int*)(read + 4)));
-            Assert.Equal((-5_000_000_000, 1.5f, 2.25, -0.125), (*(long*)(read + 8), *(float*)(read + 16), *(double*)(read + 24), *(double*)(read + 32)));
+            Assert.Equal((-5_000_000_000, 1.5f), (*(long*)(read + 8), *(float*)(read + 16)));
+            Assert.Equal((2.25, -0.125), (*(double*)(read + 24), *(double*)(read + 32)));
             Assert.Equal((0x1234_5678_9abc_def0ul, 200), (*(ulong*)(read + 40), read[48]));
             Check(Api.cuMemsetD8_v2(memory, 0, 64));
         }
@@ -193,6 +194,13 @@ public sealed unsafe class LaunchTests
         Assert.Contains("__launch_bounds__(64)", Control.Explanation, StringComparison.Ordinal);
         Assert.Equal(Result.InvalidHandle, Launch(module, 1, 1, 0, 0));
         Assert.Equal(Result.InvalidHandle, Launch(nothing, 1, 1, 0, module));
+        nint foreign, theirs;
+        Check(Api.cuCtxCreate_v2(&foreign, 0, 0));
+        Check(Api.cuStreamCreate(&theirs, 0));
+        Assert.Equal(Result.InvalidHandle, Launch(nothing, 1, 1, 0, theirs));
+        Assert.Equal(Result.InvalidHandle, Launch(nothing, 1, 1, 0, 0)); // the legacy stream of the current context
+        Destroy(theirs);
+        Check(Api.cuCtxDestroy_v2(foreign));
         Check(Api.cuLaunchKernel(nothing, 1, 1, 1, 1, 1, 1, 0, 0, null, null));
         Check(Launch(bounded, 1, 64, 0, 0, (nint)memory));
         Assert.Equal(64u, Read(memory));

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using static CudaGen.KernelCheck.Tests.Driver.Session;
 
 namespace CudaGen.KernelCheck.Tests.Driver;
@@ -84,6 +86,22 @@ public sealed unsafe class MemoryTests
         Check(Api.cuMemFree_v2(copy));
         Destroy(free);
     });
+
+    [Fact]
+    public void A_synchronous_copy_takes_what_earlier_work_left_in_ordinary_memory() => Run(() =>
+    {
+        nint stream = Stream();
+        ulong memory = Memory(4);
+        int value = 1;
+        Check(Api.cuLaunchHostFunc(stream, &Increment, &value));
+        Check(Api.cuMemcpyHtoD_v2(memory, &value, 4));
+        Assert.Equal((2, 2u), (value, Read(memory)));
+        Check(Api.cuMemFree_v2(memory));
+        Destroy(stream);
+    });
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void Increment(void* data) => ++*(int*)data;
 
     [Fact]
     public void Synchronous_fills_and_copies_on_the_device_do_not_make_the_host_wait() => Run(() =>
@@ -322,7 +340,6 @@ public sealed unsafe class MemoryTests
             }
             Destroy(stream, @event);
         }
-        Task[] tasks = [.. Enumerable.Range(1, 4).Select(n => Task.Factory.StartNew(() => Work((uint)n * 1000), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
-        Task.WaitAll(tasks, TestContext.Current.CancellationToken);
+        Parallel.For(1, 5, new ParallelOptions { MaxDegreeOfParallelism = 4 }, n => Work((uint)n * 1000));
     });
 }

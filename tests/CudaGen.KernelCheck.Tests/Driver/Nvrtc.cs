@@ -18,10 +18,15 @@ internal static unsafe class Nvrtc
     {
         nint program;
         nuint size;
-        byte* option = stackalloc byte[] { (byte)'-', (byte)'a', (byte)'r', (byte)'c', (byte)'h', (byte)'=', (byte)'s', (byte)'m', (byte)'_', (byte)'9', (byte)'0', 0 };
+        int status;
+        var create = (delegate* unmanaged[Cdecl]<nint*, byte*, byte*, int, byte**, byte**, int>)F("nvrtcCreateProgram");
         fixed (byte* text = Encoding.UTF8.GetBytes(source + '\0'), name = "test.cu\0"u8)
-            Assert.Equal(0, ((delegate* unmanaged[Cdecl]<nint*, byte*, byte*, int, byte**, byte**, int>)F("nvrtcCreateProgram"))(&program, text, name, 0, null, null));
-        int status = ((delegate* unmanaged[Cdecl]<nint, int, byte**, int>)F("nvrtcCompileProgram"))(program, 1, &option);
+            Assert.Equal(0, create(&program, text, name, 0, null, null));
+        fixed (byte* architecture = "-arch=sm_90\0"u8)
+        {
+            byte* option = architecture;
+            status = ((delegate* unmanaged[Cdecl]<nint, int, byte**, int>)F("nvrtcCompileProgram"))(program, 1, &option);
+        }
         Assert.Equal(0, ((delegate* unmanaged[Cdecl]<nint, nuint*, int>)F("nvrtcGetProgramLogSize"))(program, &size));
         byte[] log = new byte[size];
         fixed (byte* to = log)

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace CudaGen.KernelCheck.Tests.Driver;
 
 /// <summary>The tests that share the state of the stand-ins in this process: one after the other.</summary>
@@ -74,9 +72,8 @@ internal static unsafe class Session
 
     public static void Check(int status)
     {
-        byte* name;
         if (status != Result.Success)
-            Assert.Fail($"{(Api.cuGetErrorName(status, &name) == 0 ? Marshal.PtrToStringUTF8((nint)name) : status)} {string.Join('\n', Control.Reports)}");
+            Assert.Fail($"status {status} {Control.Explanation} {string.Join('\n', Control.Reports)}");
     }
 
     public static nint Stream(uint flags = 0)

@@ -34,7 +34,7 @@ public sealed class StandInsTests : IDisposable
     public void Two_processes_that_build_at_once_build_once()
     {
         (string, string?)[] environment = Environment(Compiler());
-        Process[] builds = [ChildProcess.Start("build", environment), ChildProcess.Start("build", environment), ChildProcess.Start("build", environment)];
+        Process[] builds = [.. Enumerable.Range(0, 3).Select(_ => ChildProcess.Start("build", environment))];
         string[] folders = [.. builds.Select(b => b.StandardOutput.ReadToEnd().Trim())];
         foreach (Process build in builds)
         {
@@ -58,7 +58,8 @@ public sealed class StandInsTests : IDisposable
         Assert.NotEqual(0, code);
         Assert.Contains("CudaGenException", errors, StringComparison.Ordinal);
         Assert.Contains("libcuda_device.cpp:1: error: no", errors, StringComparison.Ordinal);
-        Assert.Equal(["lock", "objects"], Directory.GetFileSystemEntries(Path.Combine(_folder["cache"], "standins")).Select(Path.GetFileName).Order());
+        string[] left = Directory.GetFileSystemEntries(Path.Combine(_folder["cache"], "standins"));
+        Assert.Equal(["lock", "objects"], left.Select(Path.GetFileName).Order());
         // The next try starts where this one ended.
         Assert.Equal(0, ChildProcess.Run("build", Environment(Compiler())).Code);
     }
