@@ -6,10 +6,12 @@ namespace CudaGen.Tests;
 /// <summary>
 /// Where the CUDA path is tested: the libraries of CUDAGEN_LIB_DIR when that is set, a GPU when the machine has one,
 /// otherwise the CPU stand-ins in their checked mode, which are built when there is a C++ compiler.
-/// CUDAGEN_REQUIRE_CUDA=1 turns tests without any of them from skipped to failed.
+/// CUDAGEN_TEST_CUDA=1 turns tests without any of them from skipped to failed, CUDAGEN_TEST_CUDA=0 skips them anyhow.
 /// </summary>
 internal static class TestCuda
 {
+    private const string Switch = "CUDAGEN_TEST_CUDA";
+
     private static readonly string? Missing = Prepare();
 
     /// <summary>Whether there is one.</summary>
@@ -33,7 +35,7 @@ internal static class TestCuda
     {
         if (Missing is null)
             return;
-        if (Environment.GetEnvironmentVariable("CUDAGEN_REQUIRE_CUDA") == "1")
+        if (Environment.GetEnvironmentVariable(Switch) == "1")
             Assert.Fail($"no CUDA device and no stand-ins: {Missing}");
         Assert.Skip($"no CUDA device and no stand-ins: {Missing}");
     }
@@ -50,6 +52,8 @@ internal static class TestCuda
     private static string? Prepare()
     {
         const string Folders = "CUDAGEN_LIB_DIR";
+        if (Environment.GetEnvironmentVariable(Switch) == "0")
+            return Where = $"nothing: {Switch} is 0";
         string? folder = Environment.GetEnvironmentVariable(Folders);
         if (string.IsNullOrEmpty(folder) && !HasGpu())
         {
@@ -59,8 +63,7 @@ internal static class TestCuda
             }
             catch (CudaGenException e)
             {
-                Where = $"nothing: {e.Message}";
-                return e.Message;
+                return Where = $"nothing: {e.Message}";
             }
             // Seen by the search for libraries, which has not begun.
             Environment.SetEnvironmentVariable(Folders, folder);

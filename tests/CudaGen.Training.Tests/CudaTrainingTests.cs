@@ -1,0 +1,109 @@
+using System.Buffers.Binary;
+using System.Text.Json;
+using CudaGen.KernelCheck;
+using CudaGen.Nets;
+using CudaGen.Tests;
+
+namespace CudaGen.Training.Tests;
+
+/// <summary>Whole runs of a training program on a CUDA device.</summary>
+public sealed class CudaTrainingTests : IDisposable
+{
+    private const int Images = 20, Side = 8;
+
+    private static readonly CodeProgram Vae = new("vae", "a test", (_, sizes) =>
+        new ConvVae(ConvVaeOptions.Canonical(sizes with { Width1 = 3, Width2 = 4 })), []);
+
+    private readonly TemporaryFolder _folder = new();
+
+    public CudaTrainingTests()
+    {
+        Directory.CreateDirectory(_folder["data"]);
+        foreach (string name in new[] { "train", "t10k" })
+        {
+            byte[] pixels = [.. Enumerable.Range(0, Images * Side * Side).Select(i => (byte)(i % (5 + i / (Side * Side)) * 40))];
+            File.WriteAllBytes(Path.Combine(_folder["data"], $"{name}-images-idx3-ubyte"), [.. Header(0x803, Images, Side, Side), .. pixels]);
+            File.WriteAllBytes(Path.Combine(_folder["data"], $"{name}-labels-idx1-ubyte"), [.. Header(0x801, Images), .. new byte[Images]]);
+        }
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    private static byte[] Header(params int[] words)
+    {
+        byte[] bytes = new byte[4 * words.Length];
+        for (int i = 0; i < words.Length; i++)
+            BinaryPrimitives.WriteInt32BigEndian(bytes.AsSpan(4 * i), words[i]);
+        return bytes;
+    }
+
+    private int Run(string place, params string[] more)
+        => CodeTraining.Run(Vae, ["--data", _folder["data"], "--out", _folder[place], "--batch", "5", "--latent", "3", "--plain", .. more]);
+
+    private string[] Metrics(string place) => File.ReadAllLines(Path.Combine(_folder[place], "vae-0001", "metrics.jsonl"));
+
+    [Fact]
+    public void A_run_measures_what_the_CPU_measures_and_resumes_bit_by_bit()
+    {
+        TestCuda.Require();
+        Assert.Equal(0, Run("cpu", "--epochs", "2", "--device", "cpu"));
+        Assert.Equal(0, Run("cuda", "--epochs", "2", "--device", "cuda"));
+        Assert.Equal(0, Run("eager", "--epochs", "2", "--device", "cuda", "--eager"));
+        foreach ((string expected, string found) in Metrics("cpu").Zip(Metrics("cuda"), (a, b) => (a, b)))
+        {
+            foreach (JsonProperty value in JsonDocument.Parse(expected).RootElement.EnumerateObject())
+            {
+                double a = value.Value.GetDouble(), b = JsonDocument.Parse(found).RootElement.GetProperty(value.Name).GetDouble();
+                Assert.True(Math.Abs(a - b) <= 1e-4 * Math.Abs(a), $"{value.Name}: {b}, on the CPU {a}");
+            }
+        }
+        Assert.Equal(2, Metrics("cuda").Length);
+        Assert.Equal(Metrics("cuda"), Metrics("eager"));
+
+        Assert.Equal(0, Run("halves", "--epochs", "1", "--device", "cuda"));
+        Assert.Equal(0, CodeTraining.Run(Vae, ["--resume", Path.Combine(_folder["halves"], "vae-0001"), "--epochs", "2", "--device", "cuda", "--plain"]));
+        foreach (string file in new[] { "metrics.jsonl", "checkpoint.safetensors", "generator.safetensors", "samples-0002.png" })
+            Assert.Equal(File.ReadAllBytes(Path.Combine(_folder["cuda"], "vae-0001", file)), File.ReadAllBytes(Path.Combine(_folder["halves"], "vae-0001", file)));
+    }
+
+    [Theory]
+    [InlineData("cuMemAlloc_v2", 4)]
+    [InlineData("cuLaunchKernel", 60)]
+    [InlineData("cuGraphLaunch", 2)]
+    [InlineData("cuMemcpyDtoHAsync_v2", 8)]
+    public void A_failing_GPU_ends_a_run_with_one_line_and_whole_files(string call, int nth)
+    {
+        StandInControl control = TestCuda.RequireStandIn();
+        TextWriter console = Console.Error;
+        using var errors = new StringWriter();
+        try
+        {
+            Console.SetError(errors);
+            control.Fail(call, nth, 700);
+            Assert.Equal(Executable.Failed, Run("broken", "--epochs", "2", "--device", "cuda"));
+        }
+        finally
+        {
+            Console.SetError(console);
+            control.FailNothing();
+            control.Clear();
+        }
+        string line = Assert.Single(errors.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.StartsWith("error: ", line, StringComparison.Ordinal);
+        Assert.Contains(call, line, StringComparison.Ordinal);
+        string[] files = Directory.Exists(_folder["broken"]) ? Directory.GetFiles(_folder["broken"], "*", SearchOption.AllDirectories) : [];
+        Assert.DoesNotContain(files, f => f.Contains(".tmp", StringComparison.Ordinal));
+        foreach (string file in files.Where(f => f.EndsWith(".safetensors", StringComparison.Ordinal)))
+            SafeTensors.Read(file);
+    }
+
+    [Theory]
+    [InlineData("--impl", "reference")]
+    [InlineData("--impl", "cpu")]
+    public void A_GPU_refuses_what_it_has_not(string flag, string value)
+    {
+        TestCuda.Require();
+        Assert.Equal(Executable.Failed, Run("refused", "--steps", "1", "--device", "cuda", flag, value));
+        Assert.False(Directory.Exists(_folder["refused"]));
+    }
+}
