@@ -153,10 +153,11 @@ class Compilation
     // Headers keep the names that #include knows them by, and stay in their folder.
     bool write_headers(const std::vector<Header>& headers)
     {
+        std::error_code error;
+        fs::create_directory(file("include"), error);
         for (const Header& header : headers)
         {
             fs::path path = (file("include") / header.name).lexically_normal();
-            std::error_code error;
             if (path.string().compare(0, file("include").string().size(), file("include").string()) == 0)
                 fs::create_directories(path.parent_path(), error);
             else

@@ -9,7 +9,7 @@ namespace nvrtc
 struct Options
 {
     std::vector<std::string> preprocessor; // -D, -U, -I, -include, as the host compiler takes them
-    int architecture = 75;                 // of sm_75 or compute_75
+    int architecture = 52;                 // of sm_52 or compute_52
     bool virtual_architecture = true;      // compute_XX: PTX is asked for, and there is no CUBIN
     std::string standard = "c++17";
     bool contract = true;

@@ -210,17 +210,23 @@ CUDAGEN_BUILTIN float __fdividef(float x, float y)
     return x / y;
 }
 
-// The name promises a rounding of its own, which contraction would take away.
+// These names promise a rounding of their own, which contraction would take away.
+#if defined(__x86_64__)
+#define CUDAGEN_FLOAT_REGISTER "+x"
+#else
+#define CUDAGEN_FLOAT_REGISTER "+w"
+#endif
+
 CUDAGEN_BUILTIN float __fmul_rn(float x, float y)
 {
     float product = x * y;
-    __asm__("" : "+m"(product));
+    __asm__("" : CUDAGEN_FLOAT_REGISTER(product));
     return product;
 }
 
 CUDAGEN_BUILTIN float __fadd_rn(float x, float y)
 {
-    __asm__("" : "+m"(x), "+m"(y));
+    __asm__("" : CUDAGEN_FLOAT_REGISTER(x), CUDAGEN_FLOAT_REGISTER(y));
     return x + y;
 }
 

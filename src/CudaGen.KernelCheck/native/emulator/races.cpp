@@ -37,135 +37,142 @@ bool Checker::lane_ordered(unsigned thread, uint32_t clock, const Thread& me) co
            (thread / warp_size == me.warp && clock <= known_[me.number][thread % warp_size]);
 }
 
-bool Checker::ordered(const Access& access, const Thread& me) const
+// Whether everybody in a group of readers, or the one who wrote, lies before me.
+bool Checker::ordered(const Access& group, const Thread& me) const
 {
-    return access.block == block_ && lane_ordered(access.thread, access.clock, me);
-}
-
-bool Checker::reads_ordered(const Access& read, const Thread& me) const
-{
-    if (read.block != block_ || read.readers == Access::Blocks)
+    if (group.block != block_ || group.who == Access::Blocks)
         return false;
-    if (read.readers == Access::One)
-        return lane_ordered(read.thread, read.clock, me);
-    if (read.readers == Access::Warps)
-        return read.clock < epoch_;
-    return unordered_lane(read, me) == warp_size;
+    if (group.who == Access::One)
+        return lane_ordered(group.thread, group.clock, me);
+    if (group.who == Access::Warps)
+        return group.clock < epoch_;
+    return unordered_lane(group, me) == warp_size;
 }
 
-// The first of several lanes that read and that nothing orders before me, or warp_size.
-unsigned Checker::unordered_lane(const Access& read, const Thread& me) const
+// The first of several lanes that nothing orders before me, or warp_size.
+unsigned Checker::unordered_lane(const Access& group, const Thread& me) const
 {
-    if (lane_reads_[read.clock].epoch < epoch_)
+    const Lanes& lanes = lanes_[group.clock];
+    if (lanes.epoch < epoch_)
         return warp_size;
-    const LaneClocks& clocks = lane_reads_[read.clock].clocks;
-    unsigned base = read.thread / warp_size * warp_size;
+    unsigned base = group.thread / warp_size * warp_size;
     for (unsigned lane = 0; lane < warp_size; ++lane)
-        if (clocks[lane] && !lane_ordered(base + lane, clocks[lane], me))
+        if (lanes.clocks[lane] && !lane_ordered(base + lane, lanes.clocks[lane], me))
             return lane;
     return warp_size;
 }
 
-uint32_t Checker::take_lane_reads()
+uint32_t Checker::take_lanes()
 {
-    if (free_lane_reads_.empty())
+    if (free_lanes_.empty())
     {
-        free_lane_reads_.push_back(static_cast<uint32_t>(lane_reads_.size()));
-        lane_reads_.emplace_back();
+        free_lanes_.push_back(static_cast<uint32_t>(lanes_.size()));
+        lanes_.emplace_back();
     }
-    uint32_t index = free_lane_reads_.back();
-    free_lane_reads_.pop_back();
-    lane_reads_[index].epoch = epoch_;
-    lane_reads_[index].clocks.fill(0);
+    uint32_t index = free_lanes_.back();
+    free_lanes_.pop_back();
+    lanes_[index].epoch = epoch_;
+    lanes_[index].clocks.fill(0);
     return index;
 }
 
-void Checker::drop_lane_reads(const Access& read)
+void Checker::drop(Access& group)
 {
-    if (read.block == block_ && read.readers == Access::Lanes)
-        free_lane_reads_.push_back(read.clock);
+    if (group.block == block_ && group.who == Access::Lanes)
+        free_lanes_.push_back(group.clock);
+    group.block = 0;
 }
 
-void Checker::add_lane(uint32_t index, const Access& read)
+void Checker::add_lane(const Access& group, const Access& mine)
 {
-    lane_reads_[index].clocks[read.thread % warp_size] = read.clock;
-    lane_reads_[index].codes[read.thread % warp_size] = read.code;
+    Lanes& lanes = lanes_[group.clock];
+    lanes.clocks[mine.thread % warp_size] = mine.clock;
+    lanes.codes[mine.thread % warp_size] = mine.code;
 }
 
-// Adds a reader. Reads that lie before this one for sure need not be remembered: who is behind this one is behind them.
-void Checker::note_read(Access& read, const Access& mine, uint32_t oldest)
+// Adds me to a group. Those who lie before me for sure need not be remembered: who is behind me is behind them.
+void Checker::note(Access& group, const Access& mine, uint32_t oldest)
 {
     const Thread& me = worker_->current();
-    if (read.block == block_ && read.readers == Access::Lanes && lane_reads_[read.clock].epoch == epoch_ &&
-        read.thread / warp_size == me.warp)
+    bool same_warp = group.thread / warp_size == me.warp;
+    if (group.block == block_ && group.who == Access::Lanes && lanes_[group.clock].epoch == epoch_ && same_warp)
     {
-        add_lane(read.clock, mine); // whether the others' reads are ordered is asked when somebody writes
-        read.mask |= mine.mask;
+        add_lane(group, mine); // whether the other lanes are before me is asked when it matters
+        group.mask |= mine.mask;
         return;
     }
-    if (read.block < oldest || reads_ordered(read, me))
+    if (group.block < oldest || ordered(group, me))
     {
-        drop_lane_reads(read);
-        read = mine;
+        drop(group);
+        group = mine;
         return;
     }
-    read.mask |= mine.mask;
-    bool same_warp = read.thread / warp_size == me.warp;
-    if (read.block != block_ || read.readers == Access::Blocks)
+    group.mask |= mine.mask;
+    if (group.block != block_ || group.who == Access::Blocks)
     {
-        unsigned mask = read.mask;
-        read = mine;
-        read.mask = mask & 15;
-        read.readers = Access::Blocks;
+        unsigned mask = group.mask;
+        group = mine;
+        group.mask = mask & 15;
+        group.who = Access::Blocks;
     }
-    else if (read.readers == Access::One && same_warp)
+    else if (group.who == Access::One && same_warp)
     {
-        uint32_t index = take_lane_reads();
-        add_lane(index, read);
-        add_lane(index, mine);
-        read.readers = Access::Lanes;
-        read.clock = index;
+        Access first = group;
+        group.who = Access::Lanes;
+        group.clock = take_lanes();
+        add_lane(group, first);
+        add_lane(group, mine);
     }
     else
     {
-        // Which warps these were is not kept, but for one of the readers.
-        drop_lane_reads(read);
-        read.readers = Access::Warps;
-        read.clock = epoch_;
+        // Which warps these were is not kept, but for one thread.
+        if (group.who == Access::Lanes)
+            free_lanes_.push_back(group.clock);
+        group.who = Access::Warps;
+        group.clock = epoch_;
     }
+}
+
+void Checker::check_against(const Access& others, const char* what, unsigned mask, const Now& now, uint32_t oldest)
+{
+    const Thread& me = *now.thread;
+    if (others.block < oldest || !(others.mask & mask) || ordered(others, me))
+        return;
+    Access other = others;
+    if (others.block == block_ && others.who == Access::Lanes)
+    {
+        unsigned lane = unordered_lane(others, me);
+        other.thread = (others.thread / warp_size * warp_size + lane) % max_threads;
+        other.code = lanes_[others.clock].codes[lane];
+    }
+    report_race(now, other, what);
 }
 
 void Checker::check_race(Cell& cell, unsigned mask, const Now& now, bool shared)
 {
-    const Thread& me = *now.thread;
     uint32_t oldest =
         shared ? block_ : first_block_; // older ones are ordered: another launch, or another block's memory
-    bool atomic = now.kind == Kind::Atomic;
-    Access mine{block_, now.code, clock_[me.number], me.number, mask & 15, atomic, Access::One};
+    Access mine{block_, now.code, clock_[now.thread->number], now.thread->number, mask & 15, Access::One, 0};
+    check_against(cell.write, "write", mask, now, oldest);
+    if (now.kind != Kind::Read)
+        check_against(cell.read, "read", mask, now, oldest);
+    if (now.kind != Kind::Atomic && cell.write.has_atomics)
+        check_against(atomics_[&cell], "atomic", mask, now, oldest);
 
-    const Access& write = cell.write;
-    if (write.block >= oldest && (write.mask & mask) && !(write.atomic && atomic) && !ordered(write, me))
-        report_race(now, write, true);
     if (now.kind == Kind::Read)
+        note(cell.read, mine, oldest);
+    else if (now.kind == Kind::Atomic)
     {
-        note_read(cell.read, mine, oldest);
-        return;
+        note(atomics_[&cell], mine, oldest);
+        cell.write.has_atomics = 1;
     }
-    Access& read = cell.read;
-    if (read.block >= oldest && (read.mask & mask) && !reads_ordered(read, me))
+    else
     {
-        Access reader = read;
-        if (read.block == block_ && read.readers == Access::Lanes)
-        {
-            unsigned lane = unordered_lane(read, me);
-            reader.thread = (read.thread / warp_size * warp_size + lane) % max_threads;
-            reader.code = lane_reads_[read.clock].codes[lane];
-        }
-        report_race(now, reader, false);
+        drop(cell.read);
+        if (cell.write.has_atomics)
+            drop(atomics_[&cell]);
+        cell.write = mine;
     }
-    drop_lane_reads(read);
-    read.block = 0;
-    cell.write = mine;
 }
 
 } // namespace emu

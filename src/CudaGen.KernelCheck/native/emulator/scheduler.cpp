@@ -324,6 +324,14 @@ void Worker::deadlock()
     stop();
 }
 
+bool Worker::owns_stack(const void* p) const
+{
+    for (const Fiber* fiber : fibers_)
+        if (static_cast<size_t>(static_cast<const char*>(p) - fiber->stack) < fiber_stack_size)
+            return true;
+    return false;
+}
+
 std::string Worker::place_of(const Thread& thread) const
 {
     return "block" + text_of(cudagen_indices.block) + " thread" + text_of(thread.index);

@@ -113,6 +113,7 @@ class Worker
     void give_way();                                  // lets other threads run
     [[noreturn]] void stop();                         // abandons the launch, with all its fibers
     std::string place_of(const Thread& thread) const; // "block(0,0,0) thread(5,0,0)"
+    bool owns_stack(const void* p) const;             // that of any of its fibers
     Thread& current()
     {
         return *current_;

@@ -43,6 +43,7 @@ void Checker::begin_launch(Worker& worker, char* shared)
     shared_cells_.resize(std::max(shared_cells_.size(), shared_size_ / 4 + 1)); // what is there belongs to other blocks
     map_shared();
     memset(recent_, 0, sizeof recent_);
+    atomics_.clear();
     random_ = Random(launch_->settings.seed);
     if (launch_->blocks() >= UINT32_MAX - block_)
     {
@@ -65,8 +66,8 @@ void Checker::begin_block(unsigned threads)
         spent_[t] = 0;
         known_[t].fill(0);
     }
-    lane_reads_.clear();
-    free_lane_reads_.clear();
+    lanes_.clear();
+    free_lanes_.clear();
 }
 
 const Module& Checker::module() const

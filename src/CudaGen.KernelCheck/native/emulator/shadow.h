@@ -6,14 +6,16 @@
 #include "memory.h"
 #include "scheduler.h"
 #include <array>
+#include <unordered_map>
 
 namespace emu
 {
 
-// The last access of one kind to a 4-byte word. Blocks are numbered through all launches, from 1; 0: none.
+// The last write of a 4-byte word, or those who read it or changed it by atomic operations, which do not conflict among
+// each other. Blocks are numbered through all launches, from 1; 0: none.
 struct Access
 {
-    enum Readers : unsigned
+    enum Who : unsigned
     {
         One,
         Lanes, // several lanes of one warp: `clock` is the index of what is known of each
@@ -22,7 +24,8 @@ struct Access
     };
 
     uint32_t block, code, clock;
-    unsigned thread : 10, mask : 4, atomic : 1, readers : 2;
+    unsigned thread : 10, mask : 4, who : 2;
+    unsigned has_atomics : 1; // of a cell's write: there is an entry of the word among the atomics
 };
 
 struct Cell
@@ -51,10 +54,10 @@ class Checker
   private:
     using LaneClocks = std::array<uint32_t, warp_size>;
 
-    struct LaneReads
+    struct Lanes
     {
         uint32_t epoch;
-        LaneClocks clocks; // 0: the lane did not read
+        LaneClocks clocks; // 0: the lane did nothing
         LaneClocks codes;
     };
 
@@ -93,15 +96,15 @@ class Checker
     void report_unset(const Now& now);
 
     void check_race(Cell& cell, unsigned mask, const Now& now, bool shared);
-    void note_read(Access& read, const Access& mine, uint32_t oldest);
-    bool ordered(const Access& access, const Thread& me) const;
+    void check_against(const Access& others, const char* what, unsigned mask, const Now& now, uint32_t oldest);
+    void note(Access& group, const Access& mine, uint32_t oldest);
+    bool ordered(const Access& group, const Thread& me) const;
     bool lane_ordered(unsigned thread, uint32_t clock, const Thread& me) const;
-    bool reads_ordered(const Access& read, const Thread& me) const;
-    unsigned unordered_lane(const Access& read, const Thread& me) const;
-    void report_race(const Now& now, const Access& other, bool other_writes);
-    uint32_t take_lane_reads();
-    void drop_lane_reads(const Access& read);
-    void add_lane(uint32_t index, const Access& read);
+    unsigned unordered_lane(const Access& group, const Thread& me) const;
+    void report_race(const Now& now, const Access& other, const char* what);
+    uint32_t take_lanes();
+    void drop(Access& group);
+    void add_lane(const Access& group, const Access& mine);
 
     Worker* worker_ = nullptr;
     Launch* launch_ = nullptr;
@@ -118,8 +121,9 @@ class Checker
 
     std::vector<SharedCell> shared_cells_;
     std::vector<uint16_t> shared_owner_; // of each byte: which array, from 1; 0: none that this kernel may touch
-    std::vector<LaneReads> lane_reads_;  // of this block
-    std::vector<uint32_t> free_lane_reads_;
+    std::vector<Lanes> lanes_;           // of this block
+    std::vector<uint32_t> free_lanes_;
+    std::unordered_map<const Cell*, Access> atomics_; // of this launch
 
     static constexpr unsigned region_slots = 64;
     Region* recent_[region_slots] = {}; // by page

@@ -86,6 +86,8 @@ void Checker::fail_address(const Now& now, const Region* near)
         std::string place = describe(now.p) + by(now);
         if (reinterpret_cast<uintptr_t>(now.p) < 4096)
             return opening("null pointer", now) + place;
+        if (worker_->owns_stack(now.p))
+            return opening("out of bounds", now) + "local memory of another thread" + by(now);
         if (!near)
             return opening("wild address", now) + describe(now.p) +
                    ", in no device buffer (a host pointer, or an index far out of bounds?)" + by(now);
@@ -121,7 +123,7 @@ void Checker::report_unset(const Now& now)
     });
 }
 
-void Checker::report_race(const Now& now, const Access& other, bool other_writes)
+void Checker::report_race(const Now& now, const Access& other, const char* what)
 {
     launch_->findings.add(LaunchFailed, Findings::key('r', now.code, other.code), [&] {
         std::string who = "thread" + text_of(worker_->thread(other.thread).index);
@@ -131,11 +133,8 @@ void Checker::report_race(const Now& now, const Access& other, bool other_writes
             who = "other threads of the same block";
         else
             who += " of the same block";
-        return opening("race", now) + describe(now.p) + by(now) + ", against the " +
-               (other.atomic   ? "atomic"
-                : other_writes ? "write"
-                               : "read") +
-               " by " + who + " at " + code_mark(other.code);
+        return opening("race", now) + describe(now.p) + by(now) + ", against the " + what + " by " + who + " at " +
+               code_mark(other.code);
     });
 }
 
