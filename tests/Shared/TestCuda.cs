@@ -12,13 +12,14 @@ internal static class TestCuda
 {
     private const string Switch = "CUDAGEN_TEST_CUDA";
 
+    /// <summary>What it is: "the GPU", "the stand-in"; or why there is nothing.</summary>
+    public static string Where { get; private set; } = "";
+
+    // After what it sets: static fields start in the order of the text.
     private static readonly string? Missing = Prepare();
 
     /// <summary>Whether there is one.</summary>
     public static bool IsHere => Missing is null;
-
-    /// <summary>What it is: "the GPU", "the stand-in"; or why there is nothing.</summary>
-    public static string Where { get; private set; } = "";
 
     /// <summary>Drives the stand-ins; null on a GPU.</summary>
     public static StandInControl? StandIn { get; private set; }
