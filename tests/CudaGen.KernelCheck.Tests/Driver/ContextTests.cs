@@ -110,9 +110,10 @@ public sealed unsafe class ContextTests
         Check(Api.cuCtxSynchronize());
         Check(Api.cuDevicePrimaryCtxReset_v2(0));
         Assert.Equal(Result.ContextIsDestroyed, Api.cuCtxSynchronize());
+        Check(Api.cuDevicePrimaryCtxRelease_v2(0)); // resetting did not
+        Assert.Equal(Result.InvalidContext, Api.cuDevicePrimaryCtxRelease_v2(0));
         Check(Api.cuDevicePrimaryCtxRetain(&again, 0));
         Check(Api.cuCtxSynchronize());
-        Check(Api.cuDevicePrimaryCtxRelease_v2(0));
     });
 
     [Fact]
