@@ -258,12 +258,12 @@ public sealed unsafe class StreamTests
         Check(Api.cuLaunchHostFunc(stream, &CopyAndCall, pinned));
         Check(Fill((ulong)pinned, 9, stream));
         Check(Api.cuStreamSynchronize(stream));
-        Assert.Equal((9, 8, Result.NotPermitted), (pinned[0], pinned[1], s_statusInHostFunction));
+        Assert.Equal((9, 8, Result.NotPermitted), (pinned[0], pinned[1], _statusInHostFunction));
         Check(Api.cuMemFreeHost(pinned));
         Destroy(stream);
     });
 
-    private static int s_statusInHostFunction;
+    private static int _statusInHostFunction;
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void Sleep(void* data) => Thread.Sleep(25);
@@ -272,6 +272,6 @@ public sealed unsafe class StreamTests
     private static void CopyAndCall(void* data)
     {
         ((int*)data)[1] = ((int*)data)[0];
-        s_statusInHostFunction = Api.cuCtxSynchronize();
+        _statusInHostFunction = Api.cuCtxSynchronize();
     }
 }
