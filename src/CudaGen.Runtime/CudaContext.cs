@@ -19,6 +19,7 @@ internal sealed unsafe class CudaContext : IDisposable
     private readonly Dictionary<KernelSource, CUmodule> _modules = [];
     private readonly KernelCompiler _compiler;
     private LoadedKernel?[] _kernels = new LoadedKernel?[64];
+    private CUresult _unreported;
 
     /// <summary>A kernel in this context.</summary>
     /// <param name="Function">Its handle.</param>
@@ -130,8 +131,17 @@ internal sealed unsafe class CudaContext : IDisposable
     /// <summary>Makes the context current on this thread. Cheap when it is already, as far as this class knows.</summary>
     internal void Enter()
     {
+        if (_unreported != CUresult.CUDA_SUCCESS)
+            ThrowUnreported();
         if (s_current != _context.Value)
             MakeCurrent();
+    }
+
+    private void ThrowUnreported()
+    {
+        CUresult status = _unreported;
+        _unreported = CUresult.CUDA_SUCCESS;
+        Check(status, "cuMemFree_v2, after cuStreamSynchronize");
     }
 
     /// <summary>Makes the context current on this thread, whatever others did to it in between.</summary>
@@ -151,10 +161,15 @@ internal sealed unsafe class CudaContext : IDisposable
     /// <summary>Gives memory back, after all work that may use it.</summary>
     internal void Free(nint pointer)
     {
-        Enter();
-        // Statuses are ignored: memory is often freed because something failed, and that failure was thrown already.
-        _ = Cuda.cuStreamSynchronize(Stream);
-        _ = Cuda.cuMemFree_v2(new((nuint)pointer));
+        // Often something failed and that is why memory is given back: what fails here must not hide it, and surfaces at
+        // the next call. What the device may still be using is not freed under it.
+        _ = Cuda.cuCtxSetCurrent(_context);
+        s_current = _context.Value;
+        CUresult status = Cuda.cuStreamSynchronize(Stream);
+        if (status == CUresult.CUDA_SUCCESS)
+            status = Cuda.cuMemFree_v2(new((nuint)pointer));
+        if (_unreported == CUresult.CUDA_SUCCESS)
+            _unreported = status;
     }
 
     internal void Synchronize()

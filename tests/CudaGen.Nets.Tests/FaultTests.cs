@@ -117,9 +117,9 @@ public sealed class FaultTests
         File.Delete(path);
     }
 
-    // Waiting before memory is given back: whatever failed was reported to someone who can act on it. Text about errors.
+    // The last wait before everything is given back. What returns no status.
     private static bool Forgives(string name)
-        => name is "cuStreamSynchronize" or "cuCtxSetCurrent" || name.Contains("Error", StringComparison.Ordinal) || name.Contains("Status", StringComparison.Ordinal);
+        => name is "cuStreamSynchronize" or "cuCtxSetCurrent" or "cudnnGetVersion" || name.Contains("Error", StringComparison.Ordinal) || name.Contains("Status", StringComparison.Ordinal);
 
     private static Dictionary<string, long> Counts(StandInControl control) => control.CallNames.ToDictionary(n => n, n => control.CallCount(n));
 

@@ -45,7 +45,7 @@ public sealed class CodeTrainingTests : IDisposable
     }
 
     private int Run(CodeProgram program, string place, params string[] more)
-        => CodeTraining.Run(program, ["--data", _folder["data"], "--out", _folder[place], "--batch", "16", "--plain", .. more]);
+        => CodeTraining.Run(program, ["--data", _folder["data"], "--out", _folder[place], "--batch", "16", "--device", "cpu", "--plain", .. more]);
 
     private string PathOf(string place, string file) => Path.Combine(_folder[place], file);
 
@@ -108,7 +108,7 @@ public sealed class CodeTrainingTests : IDisposable
         Assert.Equal(0, Run(Vae, "b", "--epochs", "1"));
         // A process that was killed may have written more lines after its last checkpoint, and half a line.
         File.AppendAllText(PathOf("b/vae-0001", "metrics.jsonl"), "{\"step\":4,\"epoch\":2,\"loss\":1}\n{\"step\":5,\"ep");
-        Assert.Equal(0, CodeTraining.Run(Vae, ["--resume", PathOf("b", "vae-0001"), "--epochs", "3", "--plain"]));
+        Assert.Equal(0, CodeTraining.Run(Vae, ["--resume", PathOf("b", "vae-0001"), "--epochs", "3", "--device", "cpu", "--plain"]));
         RequireSameBytes("a/vae-0001", "b/vae-0001", Kept);
     }
 
@@ -121,7 +121,7 @@ public sealed class CodeTrainingTests : IDisposable
     {
         Assert.Equal(0, Run(Vae, "a", "--epochs", "1"));
         byte[] before = File.ReadAllBytes(PathOf("a/vae-0001", "metrics.jsonl"));
-        Assert.Equal(Executable.Failed, CodeTraining.Run(Vae, ["--resume", PathOf("a", "vae-0001"), "--epochs", "3", flag, value]));
+        Assert.Equal(Executable.Failed, CodeTraining.Run(Vae, ["--resume", PathOf("a", "vae-0001"), "--epochs", "3", "--device", "cpu", flag, value]));
         Assert.Equal(before, File.ReadAllBytes(PathOf("a/vae-0001", "metrics.jsonl")));
     }
 
@@ -129,7 +129,7 @@ public sealed class CodeTrainingTests : IDisposable
     public void A_run_of_another_program_is_not_resumed()
     {
         Assert.Equal(0, Run(Vae, "a", "--epochs", "1"));
-        Assert.Equal(Executable.Failed, CodeTraining.Run(Cae, ["--resume", PathOf("a", "vae-0001"), "--epochs", "3"]));
+        Assert.Equal(Executable.Failed, CodeTraining.Run(Cae, ["--resume", PathOf("a", "vae-0001"), "--epochs", "3", "--device", "cpu"]));
     }
 
     [Fact]

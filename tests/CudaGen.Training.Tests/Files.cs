@@ -1,5 +1,8 @@
 using CudaGen.Runtime;
 
+// The tests read the console of the whole process, and let its GPU fail.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
+
 namespace CudaGen.Training.Tests;
 
 /// <summary>A folder that is gone after the test.</summary>
