@@ -231,6 +231,7 @@ class Compilation
                                          "-std=" + options_.standard,
                                          "-fPIC",
                                          "-fvisibility=hidden",
+                                         "-ffunction-sections", // so that every call has a relocation
                                          "-fno-exceptions",
                                          "-fno-rtti",
                                          "-fno-math-errno",
@@ -273,14 +274,15 @@ class Compilation
         return run_compiler(arguments, folder_.path());
     }
 
+    // The relocations stay in the module, as they tell which functions and shared arrays a kernel uses.
     // Without any sanitizer: their run-time library is the emulator. It is found by its SONAME, as it is loaded already
     // wherever a module is, so the module names no path.
     bool link()
     {
         fs::path emulator = library_of(reinterpret_cast<const void*>(&emu::settings));
-        return run_compiler(
-            {"-shared", "-Wl,-z,defs", "-Wl,--build-id=none", file("unit.o"), emulator, "-lm", "-o", file("module.so")},
-            folder_.path());
+        return run_compiler({"-shared", "-Wl,-z,defs", "-Wl,--build-id=none", "-Wl,--emit-relocs", file("unit.o"),
+                             emulator, "-lm", "-o", file("module.so")},
+                            folder_.path());
     }
 
     // Whether the module can be loaded is found out here, where there is a log.

@@ -1,7 +1,6 @@
 // libnvrtc_table.cpp - the text that ends a module: the tables of its kernels and variables.
 #include "device/cudagen_abi.h"
 #include "libnvrtc_source.h"
-#include <map>
 
 namespace nvrtc
 {
@@ -17,29 +16,6 @@ std::string quoted(const std::string& text)
     return result + "\"";
 }
 
-// The function and all that its text names, directly or not.
-std::set<std::string> reachable(const Source& source, const Function& from)
-{
-    std::multimap<std::string, const Function*> by_name;
-    for (const Function& function : source.functions)
-        by_name.emplace(function.name, &function);
-    std::set<std::string> names{from.name};
-    std::vector<const Function*> open{&from};
-    while (!open.empty())
-    {
-        const Function* function = open.back();
-        open.pop_back();
-        for (size_t i = function->body_begin; i < function->body_end; ++i)
-        {
-            auto [begin, end] = by_name.equal_range(source.tokens[i].text);
-            if (begin != end && names.insert(begin->first).second)
-                for (auto found = begin; found != end; ++found)
-                    open.push_back(found->second);
-        }
-    }
-    return names;
-}
-
 std::string kernel_rows(const Source& source)
 {
     std::string rows;
@@ -47,12 +23,9 @@ std::string kernel_rows(const Source& source)
     {
         if (!kernel.global || !kernel.extern_c || kernel.is_template)
             continue;
-        std::string functions;
-        for (const std::string& name : reachable(source, kernel))
-            functions += name + " ";
         std::string bound = kernel.launch_bound.empty() ? "0" : kernel.launch_bound;
         rows += "    cudagen::Entry<&" + kernel.qualified_name + ">::describe(" + quoted(kernel.name) + ", " +
-                quoted(kernel.parameters) + ", int(" + bound + "), " + quoted(functions) + "),\n";
+                quoted(kernel.parameters) + ", int(" + bound + ")),\n";
     }
     return rows;
 }
@@ -83,7 +56,7 @@ std::string module_table(const Source& source, bool checked)
 {
     size_t dynamic = source.dynamic_shared.empty() ? 0 : emu::max_dynamic_shared_memory;
     std::string text = "\n# 1 \"module table\"\n";
-    text += "static constexpr emu::KernelEntry cudagen_kernels[] = {\n" + kernel_rows(source) + "    {}};\n";
+    text += "static constexpr emu::Kernel cudagen_kernels[] = {\n" + kernel_rows(source) + "    {}};\n";
     text += "static const emu::SymbolEntry cudagen_symbols[] = {\n" + symbol_rows(source) + "    {}};\n";
     text += "extern \"C\" { alignas(128) thread_local char cudagen_dynamic_shared[" +
             std::to_string(dynamic + emu::shared_red_zone) + "]; }\n" + shared_names(source);

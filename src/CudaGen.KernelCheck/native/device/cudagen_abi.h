@@ -7,7 +7,7 @@
 namespace emu
 {
 
-constexpr int abi_version = 1;
+constexpr int abi_version = 2;
 
 using Size = decltype(sizeof(0));
 
@@ -35,12 +35,6 @@ struct Symbol
     Size size;
 };
 
-struct KernelEntry
-{
-    Kernel kernel;         // static_shared is filled in when the module is loaded
-    const char* functions; // the kernel and the functions that its text can reach, each followed by a space
-};
-
 struct SymbolEntry
 {
     Symbol symbol;
@@ -50,8 +44,8 @@ struct SymbolEntry
 struct ModuleTable
 {
     int version;
-    bool checked; // compiled with the hooks
-    const KernelEntry* kernels;
+    bool checked;          // compiled with the hooks
+    const Kernel* kernels; // without static_shared, which is known when the module is loaded
     int kernel_count;
     const SymbolEntry* symbols;
     int symbol_count;

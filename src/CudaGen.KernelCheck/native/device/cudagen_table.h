@@ -57,10 +57,9 @@ template <typename... A, void (*K)(A...)> struct Entry<K>
         call(arguments, typename Count<sizeof...(A)>::type());
     }
 
-    static constexpr emu::KernelEntry describe(const char* name, const char* signature, int launch_bound,
-                                               const char* functions)
+    static constexpr emu::Kernel describe(const char* name, const char* signature, int launch_bound)
     {
-        return {{name, thunk, sizeof...(A), parameters.list, signature, launch_bound, 0}, functions};
+        return {name, thunk, sizeof...(A), parameters.list, signature, launch_bound, 0};
     }
 };
 

@@ -12,8 +12,10 @@ namespace
 
 #if defined(__x86_64__)
 constexpr int machine = EM_X86_64;
+constexpr uint64_t call_bias = 4; // calls count from the end of the instruction, relocations from its operand
 #else
 constexpr int machine = EM_AARCH64;
+constexpr uint64_t call_bias = 0;
 #endif
 constexpr int machine_cuda = 190;
 
@@ -60,6 +62,25 @@ void read_symbols(const char* base, const Elf64_Shdr& table, const Elf64_Shdr& s
     }
 }
 
+// The linker keeps the relocations of the modules' object files in the image.
+void read_references(const char* base, const Elf64_Shdr& relocations, const Elf64_Shdr& table, ElfImage& result)
+{
+    auto symbols = reinterpret_cast<const Elf64_Sym*>(base + table.sh_offset);
+    auto list = reinterpret_cast<const Elf64_Rela*>(base + relocations.sh_offset);
+    for (size_t i = 0; i < relocations.sh_size / sizeof(Elf64_Rela); ++i)
+    {
+        const Elf64_Sym& symbol = symbols[ELF64_R_SYM(list[i].r_info)];
+        int type = ELF64_ST_TYPE(symbol.st_info);
+        if (symbol.st_shndx == SHN_UNDEF)
+            continue;
+        if (type == STT_FUNC || type == STT_TLS)
+            result.references.push_back({list[i].r_offset, symbol.st_value, type == STT_TLS});
+        else if (type == STT_SECTION) // a local function, by its distance from the start of all code
+            result.references.push_back(
+                {list[i].r_offset, symbol.st_value + static_cast<uint64_t>(list[i].r_addend) + call_bias, false});
+    }
+}
+
 } // namespace
 
 bool read_elf(const void* image, ElfImage& result, std::string& error)
@@ -83,8 +104,14 @@ bool read_elf(const void* image, ElfImage& result, std::string& error)
         if (sections[i].sh_type != SHT_NOBITS)
             result.size = std::max<size_t>(result.size, sections[i].sh_offset + sections[i].sh_size);
     for (int i = 0; i < header->e_shnum; ++i)
-        if (sections[i].sh_type == SHT_SYMTAB)
-            read_symbols(base, sections[i], sections[sections[i].sh_link], result);
+    {
+        const Elf64_Shdr &section = sections[i], &linked = sections[section.sh_link];
+        if (section.sh_type == SHT_SYMTAB)
+            read_symbols(base, section, linked, result);
+        else if (section.sh_type == SHT_RELA && linked.sh_type == SHT_SYMTAB &&
+                 (sections[section.sh_info].sh_flags & SHF_EXECINSTR))
+            read_references(base, section, linked, result);
+    }
     sort(result.functions);
     sort(result.thread_locals);
     if (result.exports_module)

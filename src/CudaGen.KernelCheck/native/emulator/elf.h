@@ -15,6 +15,13 @@ struct ElfSymbol
     std::string name;
 };
 
+// Something at address `from` names a function or thread-local data.
+struct ElfReference
+{
+    uint64_t from, to;
+    bool thread_local_data;
+};
+
 struct ElfImage
 {
     size_t size = 0;          // of the file
@@ -22,7 +29,8 @@ struct ElfImage
     uint64_t thread_local_size = 0;
     std::vector<ElfSymbol> functions;     // by value
     std::vector<ElfSymbol> thread_locals; // by value
-    bool exports_module = false;          // defines cudagen_module
+    std::vector<ElfReference> references;
+    bool exports_module = false; // defines cudagen_module
 };
 
 // False, with the reason, when the bytes are no module of this machine.

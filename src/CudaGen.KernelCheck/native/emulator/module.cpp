@@ -54,23 +54,19 @@ std::string demangle(const std::string& name)
     return result;
 }
 
-// "float block_sum<256>(float)::parts" is array parts of function block_sum.
-void split(const std::string& text, std::string& function, std::string& array)
+// "float block_sum<256>(float)::parts" is array parts.
+std::string last_part(const std::string& text)
 {
     int depth = 0;
-    size_t cut = std::string::npos;
+    size_t begin = 0;
     for (size_t i = 0; i + 1 < text.size(); ++i)
     {
         depth += text[i] == '(' || text[i] == '<';
         depth -= text[i] == ')' || text[i] == '>';
         if (depth == 0 && text[i] == ':' && text[i + 1] == ':')
-            cut = i;
+            begin = i + 2;
     }
-    array = cut == std::string::npos ? text : text.substr(cut + 2);
-    function = cut == std::string::npos ? "" : text.substr(0, cut);
-    function = function.substr(0, function.find_first_of("(<"));
-    size_t start = function.find_last_of(" :");
-    function = start == std::string::npos ? function : function.substr(start + 1);
+    return text.substr(begin);
 }
 
 } // namespace
@@ -81,7 +77,7 @@ std::unique_ptr<Module> Module::load(const void* image, std::string& error)
     if (!module->open(image, error) || !module->read_table(error))
         return nullptr;
     module->read_shared_arrays();
-    module->count_static_shared();
+    module->find_used_arrays();
     for (const Kernel& kernel : module->kernels_)
         if (kernel.static_shared > static_shared_limit)
         {
@@ -138,7 +134,7 @@ bool Module::read_table(std::string& error)
     dlinfo(handle_, RTLD_DI_LINKMAP, &map);
     base_ = map->l_addr;
     for (int i = 0; i < table_->kernel_count; ++i)
-        kernels_.push_back(table_->kernels[i].kernel);
+        kernels_.push_back(table_->kernels[i]);
     for (const Kernel& kernel : kernels_)
         kernel_list_.push_back(&kernel);
     return true;
@@ -153,25 +149,50 @@ void Module::read_shared_arrays()
     {
         if (symbol.value == dynamic_offset_)
             continue; // the kernels' names for dynamic shared memory
-        SharedArray array{symbol.value, symbol.size, "", ""};
-        split(demangle(symbol.name), array.function, array.name);
-        shared_arrays_.push_back(std::move(array));
+        shared_arrays_.push_back({symbol.value, symbol.size, last_part(demangle(symbol.name))});
     }
 }
 
-void Module::count_static_shared()
+// Follows the references of each kernel's code, and of the functions that they lead to.
+void Module::find_used_arrays()
 {
-    for (size_t i = 0; i < kernels_.size(); ++i)
-        for (const SharedArray& array : shared_arrays_)
-            if (reaches(kernels_[i], array.function))
-                kernels_[i].static_shared += (array.size + 3) / 4 * 4;
+    for (Kernel& kernel : kernels_)
+    {
+        std::vector<bool> used(shared_arrays_.size());
+        std::set<uint64_t> reached;
+        for (const ElfSymbol& function : elf_.functions)
+            if (function.name == kernel.name)
+                follow(function, reached, used);
+        for (size_t i = 0; i < used.size(); ++i)
+            kernel.static_shared += used[i] ? (shared_arrays_[i].size + 3) / 4 * 4 : 0;
+        used_arrays_.push_back(std::move(used));
+    }
 }
 
-bool Module::reaches(const Kernel& kernel, const std::string& function) const
+void Module::follow(const ElfSymbol& function, std::set<uint64_t>& reached, std::vector<bool>& used) const
 {
-    const char* functions = table_->kernels[&kernel - kernels_.data()].functions;
-    std::string name = " " + function + " ";
-    return !function.empty() && strstr((std::string(" ") + functions).c_str(), name.c_str());
+    if (!reached.insert(function.value).second)
+        return;
+    for (const ElfReference& reference : elf_.references)
+    {
+        if (reference.from - function.value >= function.size)
+            continue;
+        if (reference.thread_local_data)
+        {
+            for (size_t i = 0; i < used.size(); ++i)
+                used[i] = used[i] || shared_arrays_[i].offset == reference.to;
+            continue;
+        }
+        for (const ElfSymbol& other : elf_.functions)
+            if (other.value == reference.to)
+                follow(other, reached, used);
+    }
+}
+
+bool Module::uses(const Kernel& kernel, const SharedArray& array) const
+{
+    auto k = static_cast<size_t>(&kernel - kernels_.data()), a = static_cast<size_t>(&array - shared_arrays_.data());
+    return used_arrays_[k][a];
 }
 
 const Kernel* Module::find_kernel(const char* name) const
@@ -203,7 +224,7 @@ const SharedArray* Module::shared_array_near(size_t offset, const Kernel& kernel
     {
         auto byte = static_cast<int64_t>(offset - array.offset), size = static_cast<int64_t>(array.size);
         auto distance = static_cast<size_t>(byte < 0 ? -byte : byte < size ? 0 : byte - size + 1);
-        if (distance < best_distance && reaches(kernel, array.function))
+        if (distance < best_distance && uses(kernel, array))
         {
             best = &array;
             best_distance = distance;

@@ -3,6 +3,7 @@
 #include "elf.h"
 #include "internal.h"
 #include <memory>
+#include <set>
 
 namespace emu
 {
@@ -12,7 +13,6 @@ struct SharedArray
 {
     size_t offset, size;
     std::string name;
-    std::string function; // that declares it, or empty
 };
 
 class Module
@@ -63,7 +63,8 @@ class Module
     }
     // Of the arrays that the kernel may touch the one at or next to the byte; null when it has none.
     const SharedArray* shared_array_near(size_t offset, const Kernel& kernel) const;
-    bool reaches(const Kernel& kernel, const std::string& function) const;
+    // Whether the kernel, or a function that it calls, names the array.
+    bool uses(const Kernel& kernel, const SharedArray& array) const;
 
     // Where code addresses come from: "file.cu:17" for each.
     std::vector<std::string> source_lines(const std::vector<uint32_t>& codes) const;
@@ -72,7 +73,8 @@ class Module
     bool open(const void* image, std::string& error);
     bool read_table(std::string& error);
     void read_shared_arrays();
-    void count_static_shared();
+    void find_used_arrays();
+    void follow(const ElfSymbol& function, std::set<uint64_t>& reached, std::vector<bool>& used) const;
     std::string function_at(uint32_t code) const;
 
     ElfImage elf_;
@@ -83,7 +85,8 @@ class Module
     size_t dynamic_offset_ = 0;
     std::vector<Kernel> kernels_;
     std::vector<const Kernel*> kernel_list_;
-    std::vector<SharedArray> shared_arrays_; // by offset
+    std::vector<SharedArray> shared_arrays_;     // by offset
+    std::vector<std::vector<bool>> used_arrays_; // of each kernel
 };
 
 } // namespace emu

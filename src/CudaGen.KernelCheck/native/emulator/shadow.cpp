@@ -180,21 +180,21 @@ void Checker::check_shared(const Now& now, size_t offset)
         report_unset(now);
 }
 
-// An array that only another kernel declares lies in this kernel's block by chance.
+// An array that only other kernels use lies in this kernel's block by chance.
 void Checker::map_shared()
 {
     shared_owner_.assign(shared_size_, 0);
     uint16_t number = 0;
+    auto fill = [this](size_t offset, size_t size, uint16_t owner) {
+        std::fill_n(shared_owner_.begin() + static_cast<std::ptrdiff_t>(offset), size, owner);
+    };
     for (const SharedArray& array : module().shared_arrays())
     {
         ++number;
-        const Kernel* owner = module().find_kernel(array.function.c_str());
-        if (!owner || owner == &launch_->kernel)
-            std::fill_n(shared_owner_.begin() + static_cast<std::ptrdiff_t>(array.offset), array.size, number);
+        if (module().uses(launch_->kernel, array))
+            fill(array.offset, array.size, number);
     }
-    if (launch_->grid.shared > 0)
-        std::fill_n(shared_owner_.begin() + static_cast<std::ptrdiff_t>(dynamic_begin_), launch_->grid.shared,
-                    static_cast<uint16_t>(number + 1));
+    fill(dynamic_begin_, launch_->grid.shared, static_cast<uint16_t>(number + 1));
 }
 
 void Checker::check_shared_bounds(const Now& now, size_t offset)
