@@ -100,7 +100,7 @@ public static class CheckCommand
             AddEmulator(options, emulated, layers, absent);
         if (options.Layers.Contains("gpu"))
         {
-            if (CudaLibraries.OpenSystem(out string reason) is null)
+            if (CudaLibraries.OpenReal(out string reason) is null)
                 absent.Add(new AbsentLayer("gpu", reason));
             else
                 layers.Add(new LaunchLayer(LaunchMode.Gpu, null, options.Orders, options.Limit, WorkerProgram.Self));

@@ -33,20 +33,31 @@ internal sealed unsafe class CudaLibraries
         return new CudaLibraries(NativeLibrary.Load(Path.Combine(folder, "libcuda.so.1")), NativeLibrary.Load(Path.Combine(folder, "libnvrtc.so.12")), control);
     }
 
-    /// <summary>Loads the real libraries; null, with the reason, where they are not.</summary>
-    public static CudaLibraries? OpenSystem(out string reason)
+    /// <summary>
+    /// Loads the real libraries, from the folder CUDAGEN_LIB_DIR or where the system's loader finds them; null, with the reason,
+    /// where they are not.
+    /// </summary>
+    public static CudaLibraries? OpenReal(out string reason)
     {
-        reason = "";
-        if (!NativeLibrary.TryLoad("libcuda.so.1", out nint cuda))
+        string folder = Environment.GetEnvironmentVariable("CUDAGEN_LIB_DIR") ?? "";
+        if (folder.Length > 0 ? File.Exists(Path.Combine(folder, KernelCheck.StandIns.Emulator)) : TryLoad("", KernelCheck.StandIns.Emulator) != 0)
+            reason = $"the libraries that {(folder.Length > 0 ? "CUDAGEN_LIB_DIR" : "the system")} offers are stand-ins";
+        else if (TryLoad(folder, "libcuda.so.1") is not (nint cuda and not 0))
             reason = "no GPU driver is here (libcuda.so.1)";
-        else if (NativeLibrary.TryLoad(KernelCheck.StandIns.Emulator, out _))
-            reason = "the driver library that the system finds is a stand-in";
-        else if (NvrtcNames.Select(n => NativeLibrary.TryLoad(n, out nint handle) ? handle : 0).FirstOrDefault(h => h != 0) is nint nvrtc and not 0)
-            return new CudaLibraries(cuda, nvrtc, null);
-        else
+        else if (NvrtcNames.Select(n => TryLoad(folder, n)).FirstOrDefault(h => h != 0) is not (nint nvrtc and not 0))
             reason = $"NVRTC is not here (tried {string.Join(", ", NvrtcNames)})";
+        else
+        {
+            reason = "";
+            return new CudaLibraries(cuda, nvrtc, null);
+        }
         return null;
     }
+
+    // The driver belongs to the system even where a folder holds the rest.
+    private static nint TryLoad(string folder, string name) =>
+        folder.Length > 0 && NativeLibrary.TryLoad(Path.Combine(folder, name), out nint there) ? there
+        : NativeLibrary.TryLoad(name, out nint handle) ? handle : 0;
 
     /// <summary>A function of the driver by its name.</summary>
     public void* Cuda(string name) => (void*)NativeLibrary.GetExport(_cuda, name);

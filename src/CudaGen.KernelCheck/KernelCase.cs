@@ -10,7 +10,7 @@ public readonly record struct Extent(int X, int Y, int Z)
 public enum Role
 {
     Input,  // must not change
-    Output, // starts unset
+    Output, // starts unset and is written wholly
     InOut,
 }
 

@@ -46,7 +46,7 @@ public static class KernelChecker
         private void Run(Layer layer, IReadOnlyList<KernelCase> cases)
         {
             KernelCase[] launched = layer.Launches ? [.. cases.Where(c => Withheld(layer, c) is null)] : [];
-            LayerResult result = layer.Check(file, launched);
+            LayerResult result = launched.Length == 0 && !layer.CompilesAlone ? new LayerResult([], [], [], []) : layer.Check(file, launched);
             if (result.NotRun is string reason)
             {
                 Absent.Add(new AbsentLayer(layer.Name, reason));
@@ -57,10 +57,15 @@ public static class KernelChecker
             if (Facts.Count == 0 || layer.Name == "clang sm_80")
                 Facts = [.. result.Facts];
             bool compiled = result.Findings.Count == 0;
-            Results.Add(new CheckResult(file.Name, null, layer.Name, compiled ? Outcome.Passed : Outcome.Failed, result.Findings));
-            if (!layer.Launches)
-                return;
-            Dictionary<KernelCase, CaseResult> launches = result.Cases.ToDictionary(c => c.Case);
+            if (launched.Length > 0 || layer.CompilesAlone)
+                Results.Add(new CheckResult(file.Name, null, layer.Name, compiled ? Outcome.Passed : Outcome.Failed, result.Findings));
+            if (layer.Launches)
+                Judge(layer, cases, compiled, result.Cases);
+        }
+
+        private void Judge(Layer layer, IReadOnlyList<KernelCase> cases, bool compiled, IReadOnlyList<CaseResult> results)
+        {
+            Dictionary<KernelCase, CaseResult> launches = results.ToDictionary(c => c.Case);
             foreach (KernelCase kernelCase in cases)
                 Results.Add(Withheld(layer, kernelCase) is string why ? NotRun(layer, kernelCase, why)
                     : !compiled ? NotRun(layer, kernelCase, "the file does not compile or run")

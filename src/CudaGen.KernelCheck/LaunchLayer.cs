@@ -32,6 +32,9 @@ public sealed partial class LaunchLayer(LaunchMode mode, string? libraries, int 
 
     public override bool NeedsCleanCases => mode != LaunchMode.Checked;
 
+    // What the fast layer compiles, this one does too.
+    public override bool CompilesAlone => mode != LaunchMode.Contraction;
+
     public override LayerResult Check(KernelFile file, IReadOnlyList<KernelCase> cases)
     {
         ArgumentNullException.ThrowIfNull(file);

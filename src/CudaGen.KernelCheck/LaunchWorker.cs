@@ -77,7 +77,7 @@ internal static class LaunchWorker
     public static void Run(LaunchJob job, Action<WorkerMessage> tell)
     {
         string reason = "";
-        CudaLibraries? libraries = job.Libraries is string folder ? CudaLibraries.OpenStandIns(folder) : CudaLibraries.OpenSystem(out reason);
+        CudaLibraries? libraries = job.Libraries is string folder ? CudaLibraries.OpenStandIns(folder) : CudaLibraries.OpenReal(out reason);
         if (libraries is null)
         {
             tell(new WorkerMessage("unavailable", Texts: [reason]));
@@ -158,10 +158,17 @@ internal static class LaunchWorker
         {
             // A report says more than the status that it made a call return, and numbers mean nothing after one.
             if (standIns.Reports is { Count: > 0 } reports)
-                (maxError, findings) = (null, readingBack is null ? reports : [.. reports.Select(r => $"{r}, when '{readingBack}' is read back")]);
+                (maxError, findings) = (null, [.. reports.Select(r => Clarify(r, kernelCase.Kernel, readingBack))]);
             standIns.Clear();
         }
         return new WorkerMessage("ran", MaxError: maxError, Texts: findings);
+    }
+
+    // A report begins with the name of the kernel, which stands beside it already; a copy does not know which argument it reads.
+    private static string Clarify(string report, string kernel, string? readingBack)
+    {
+        string text = report.StartsWith($"{kernel}: ", StringComparison.Ordinal) ? report[(kernel.Length + 2)..] : report;
+        return readingBack is null ? text : $"{text}, when '{readingBack}' is read back";
     }
 
     private static (double? MaxError, List<string> Findings) Compare(KernelCase kernelCase, byte[]?[] results)
@@ -173,12 +180,12 @@ internal static class LaunchWorker
             CaseArgument argument = kernelCase.Arguments[i];
             if (results[i] is not byte[] actual)
                 continue;
-            string? finding;
+            string? finding = null;
             if (argument.Role == Role.Input)
                 finding = Comparison.Unchanged(argument, actual);
-            else
+            else if (argument.Expected is byte[] expected)
             {
-                (double error, finding) = Comparison.Compare(argument, actual, argument.Expected);
+                (double error, finding) = Comparison.Compare(argument, actual, expected);
                 maxError = Math.Max(maxError ?? 0, error);
             }
             if (finding is not null)

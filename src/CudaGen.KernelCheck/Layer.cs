@@ -37,6 +37,9 @@ public abstract class Layer
     /// <summary>Whether it takes only cases in which no layer before it found anything: a bad one could crash it, or a GPU.</summary>
     public virtual bool NeedsCleanCases => false;
 
+    /// <summary>Whether it is worth compiling a file of which no case can be launched.</summary>
+    public virtual bool CompilesAlone => true;
+
     public abstract LayerResult Check(KernelFile file, IReadOnlyList<KernelCase> cases);
 }
 

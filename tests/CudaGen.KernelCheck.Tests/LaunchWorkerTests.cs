@@ -54,8 +54,12 @@ public sealed class LaunchWorkerTests : IDisposable
         Assert.Equal("y[9] is 18, expected 9, difference 9, allowed 9.1e-05; 9 of 10 differ, this one most", Finding($"{Y("""{"range": [0, 1]}""")}, {X}, {N}"));
 
     [Fact]
-    public void A_number_that_is_not_written_is_found() =>
+    public void A_number_that_is_not_written_is_found()
+    {
         Assert.Contains("nobody wrote byte 36, when 'y' is read back", Finding($$"""{{Y()}}, {{X}}, {"type": "int", "value": 9}"""), StringComparison.Ordinal);
+        const string Unjudged = """{"type": "float*", "name": "y", "length": 10}""";
+        Assert.Contains("nobody wrote byte 36, when 'y' is read back", Finding($$"""{{Unjudged}}, {{X}}, {"type": "int", "value": 9}"""), StringComparison.Ordinal);
+    }
 
     [Fact]
     public void An_input_that_changes_is_found() =>
@@ -149,5 +153,52 @@ public sealed class LaunchWorkerTests : IDisposable
             """;
         Assert.Empty(Run(Kernel, Case("0"), LaunchMode.Fast).Single(m => m.Kind == "ran").Texts!);
         Assert.Empty(Run(Kernel, Case("1.4210854715202004e-14"), LaunchMode.Contraction).Single(m => m.Kind == "ran").Texts!);
+    }
+
+    // The stand-ins by other names, without the library that would give them away, are taken for a GPU.
+    [Fact]
+    public void A_gpu_gets_what_the_emulator_gets_until_the_first_error()
+    {
+        _ = Session.Control;
+        Directory.CreateDirectory(_folder["lib"]);
+        foreach (string name in new[] { "libcuda.so.1", "libnvrtc.so.12" })
+            File.CreateSymbolicLink(_folder[$"lib/{name}"], Path.Combine(Session.Folder, name));
+        Environment.SetEnvironmentVariable("CUDAGEN_LIB_DIR", _folder["lib"]);
+        try
+        {
+            File.WriteAllText(_folder["k.cu"], Twice);
+            File.WriteAllText(_folder["c.json"], $$"""
+                [{"kernel": "k", "grid": 1, "block": 32, "arguments": [{{Y()}}, {{X}}, {{N}}]},
+                 {"kernel": "k", "grid": 1, "block": 32, "arguments": [{{Y()}}, {{X}}, {"type": "int", "value": 9}]},
+                 {"kernel": "k", "grid": 1, "block": 32, "arguments": [{{Y()}}, {{X}}, {{N}}]}]
+                """);
+            List<WorkerMessage> messages = InProcess.Run(new LaunchJob(LaunchMode.Gpu, null, _folder["k.cu"], CaseFile.Read(_folder["c.json"]), 4));
+            WorkerMessage[] runs = [.. messages.Where(m => m.Kind == "ran")];
+            Assert.Equal([0, 1], runs.Select(r => r.Case));
+            Assert.Empty(runs[0].Texts!);
+            // Unset memory is what it looks like on the emulator, but as memory that somebody filled.
+            Assert.StartsWith("y[9] is NaN, expected 18, as in memory that nobody wrote", Assert.Single(runs[1].Texts!), StringComparison.Ordinal);
+            Assert.NotEqual("done", messages[^1].Kind);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("CUDAGEN_LIB_DIR", null);
+            Session.Control.Clear();
+        }
+    }
+
+    [Fact]
+    public void Stand_ins_are_not_taken_for_a_gpu()
+    {
+        Environment.SetEnvironmentVariable("CUDAGEN_LIB_DIR", Session.Folder);
+        try
+        {
+            Assert.Null(CudaLibraries.OpenReal(out string reason));
+            Assert.Equal("the libraries that CUDAGEN_LIB_DIR offers are stand-ins", reason);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("CUDAGEN_LIB_DIR", null);
+        }
     }
 }
