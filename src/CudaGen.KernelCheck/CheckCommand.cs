@@ -14,7 +14,7 @@ public static class CheckCommand
         KernelCase[] cases = [.. CaseFiles(options).SelectMany(CaseFile.Read)];
         KernelFile[] files = [.. FindFiles(options, cases)];
         DirectoryInfo work = Directory.CreateTempSubdirectory("cudagen-check-");
-        ClangLayer? clang = null;
+        ClangCompiler? clang = null;
         try
         {
             ILookup<KernelFile, KernelCase> byFile = AssignCases(files, RunReferences(cases, work.FullName));
@@ -80,18 +80,18 @@ public static class CheckCommand
         {
             1 => holders[0],
             0 => throw new InputException($"{place}: found no kernel '{kernelCase.Kernel}' in {string.Join(", ", files.Select(f => f.Name))}"),
-            _ => throw new InputException($"{place}: found the kernel in {string.Join(" and ", holders.Select(f => f.Name))}, expected 'file' to say which"),
+            _ => throw new InputException($"{place}: found it in {string.Join(" and ", holders.Select(f => f.Name))}, expected 'file' to say which"),
         };
     }
 
-    private static List<Layer> MakeLayers(CheckOptions options, List<AbsentLayer> absent, ref ClangLayer? clang)
+    private static List<Layer> MakeLayers(CheckOptions options, List<AbsentLayer> absent, ref ClangCompiler? clang)
     {
         List<Layer> layers = [];
         if (options.Layers.Contains("clang"))
         {
-            clang = ClangLayer.Find(out string reason);
-            if (clang is ClangLayer found)
-                layers.AddRange(ClangLayer.Architectures.Select(a => new ClangCheck(found, a)));
+            clang = ClangCompiler.Find(out string reason);
+            if (clang is ClangCompiler found)
+                layers.AddRange(ClangCompiler.Architectures.Select(a => new ClangLayer(found, a)));
             else
                 absent.Add(new AbsentLayer("clang", reason));
         }

@@ -19,7 +19,8 @@ public sealed record CaseResult(KernelCase Case, IReadOnlyList<string> Findings,
 /// <param name="Warnings">What a compiler remarks.</param>
 /// <param name="Facts">What its kernels use, if the layer knows.</param>
 /// <param name="Cases">One result for each case that the layer was given.</param>
-public sealed record LayerResult(IReadOnlyList<string> Findings, IReadOnlyList<string> Warnings, IReadOnlyList<PtxFacts> Facts, IReadOnlyList<CaseResult> Cases)
+public sealed record LayerResult(IReadOnlyList<string> Findings, IReadOnlyList<string> Warnings, IReadOnlyList<PtxFacts> Facts,
+    IReadOnlyList<CaseResult> Cases)
 {
     /// <summary>Why the layer could not run after all, or null.</summary>
     public string? NotRun { get; init; }

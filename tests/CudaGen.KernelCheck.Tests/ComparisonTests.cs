@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using static System.StringComparison;
 
 namespace CudaGen.KernelCheck.Tests;
 
@@ -18,7 +19,8 @@ public sealed class ComparisonTests
 
     private static byte[] Bytes<T>(T[] numbers) where T : unmanaged => MemoryMarshal.AsBytes<T>(numbers).ToArray();
 
-    private static (double MaxError, string? Finding) Compare<T>(string type, T[] actual, T[] expected, double atol = 0, double rtol = 0) where T : unmanaged =>
+    private static (double MaxError, string? Finding) Compare<T>(string type, T[] actual, T[] expected, double atol = 0, double rtol = 0)
+        where T : unmanaged =>
         Comparison.Compare(Argument(type, expected, atol, rtol), Bytes(actual), Bytes(expected));
 
     [Fact]
@@ -42,24 +44,25 @@ public sealed class ComparisonTests
     {
         float inf = float.PositiveInfinity;
         Assert.Equal((0.0, null), Compare<float>("float", [float.NaN, inf, -inf, 0f], [-float.NaN, inf, -inf, -0f]));
-        Assert.StartsWith("y[0] is NaN, expected 1", Compare<float>("float", [float.NaN], [1], atol: 100).Finding, StringComparison.Ordinal);
-        Assert.StartsWith("y[0] is 1, expected NaN", Compare<float>("float", [1], [float.NaN], atol: 100).Finding, StringComparison.Ordinal);
-        Assert.StartsWith("y[0] is -Infinity, expected Infinity", Compare<float>("float", [-inf], [inf], atol: 100, rtol: 1).Finding, StringComparison.Ordinal);
-        Assert.StartsWith("y[0] is 1, expected Infinity", Compare<float>("float", [1], [inf], atol: 100, rtol: 1).Finding, StringComparison.Ordinal);
+        Assert.StartsWith("y[0] is NaN, expected 1", Compare<float>("float", [float.NaN], [1], atol: 100).Finding, Ordinal);
+        Assert.StartsWith("y[0] is 1, expected NaN", Compare<float>("float", [1], [float.NaN], atol: 100).Finding, Ordinal);
+        Assert.StartsWith("y[0] is -Infinity, expected Infinity", Compare<float>("float", [-inf], [inf], atol: 100, rtol: 1).Finding, Ordinal);
+        Assert.StartsWith("y[0] is 1, expected Infinity", Compare<float>("float", [1], [inf], atol: 100, rtol: 1).Finding, Ordinal);
     }
 
     [Fact]
     public void Memory_that_was_not_written_is_called_so()
     {
         float unset = BitConverter.UInt32BitsToSingle(0xFFFFFFFF);
-        Assert.Contains("as in memory that nobody wrote", Compare<float>("float", [unset], [1]).Finding, StringComparison.Ordinal);
-        Assert.DoesNotContain("nobody wrote", Compare<float>("float", [2], [1]).Finding, StringComparison.Ordinal);
+        Assert.Contains("as in memory that nobody wrote", Compare<float>("float", [unset], [1]).Finding, Ordinal);
+        Assert.DoesNotContain("nobody wrote", Compare<float>("float", [2], [1]).Finding, Ordinal);
     }
 
     [Fact]
     public void Large_integers_are_compared_in_full()
     {
-        Assert.Equal("y[0] is 9007199254740993, expected 9007199254740992; the others of 1 agree", Compare<long>("long long", [9007199254740993], [9007199254740992]).Finding);
+        Assert.Equal("y[0] is 9007199254740993, expected 9007199254740992; the others of 1 agree",
+            Compare<long>("long long", [9007199254740993], [9007199254740992]).Finding);
         Assert.Null(Compare<byte>("unsigned char", [200, 7], [201, 7], atol: 1).Finding);
     }
 

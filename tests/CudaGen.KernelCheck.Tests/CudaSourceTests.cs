@@ -1,3 +1,5 @@
+using static System.StringComparison;
+
 namespace CudaGen.KernelCheck.Tests;
 
 public sealed class CudaSourceTests
@@ -46,7 +48,7 @@ public sealed class CudaSourceTests
     public void Host_code_is_refused(string text, string complaint)
     {
         string found = Assert.Single(CudaSource.Parse("k.cu", text).Complaints);
-        Assert.Contains(complaint, found, StringComparison.Ordinal);
+        Assert.Contains(complaint, found, Ordinal);
     }
 
     [Theory]

@@ -1,4 +1,5 @@
 using System.Xml.Linq;
+using static System.StringComparison;
 
 namespace CudaGen.KernelCheck.Tests;
 
@@ -17,7 +18,8 @@ public sealed class KernelCheckerTests
         Kernel = "add",
         Grid = new Extent(2, 1, 1),
         Block = new Extent(32, 1, 1),
-        Arguments = [],
+        Arguments = [new CaseArgument { Name = "y", Type = ElementType.Find("float")!, IsPointer = true, Length = 7 },
+            new CaseArgument { Name = "n", Type = ElementType.Find("int")! }],
         Expect = expect,
     };
 
@@ -47,7 +49,8 @@ public sealed class KernelCheckerTests
     [Fact]
     public void Clean_cases_pass_every_layer()
     {
-        CheckReport report = Run([Case("a"), Case("b")], strict: true, new FakeLayer("clang", launches: false), new FakeLayer("checked"), new FakeLayer("fast", needsClean: true));
+        CheckReport report = Run([Case("a"), Case("b")], strict: true,
+            new FakeLayer("clang", launches: false), new FakeLayer("checked"), new FakeLayer("fast", needsClean: true));
         Assert.True(report.Clean);
         Assert.Equal("2 kernels in 1 file, 2 cases: 7 checks passed, 0 failed, 0 not run", report.Summary);
     }
@@ -68,8 +71,10 @@ public sealed class KernelCheckerTests
     {
         KernelCase[] cases = [Case("found", expect: "race"), Case("other", expect: "race"), Case("none", expect: "race")];
         var fast = new FakeLayer("fast", needsClean: true);
-        CheckReport report = Run(cases, strict: false, new FakeLayer("checked") { Findings = { ["found"] = ["a race"], ["other"] = ["unset read"] } }, fast);
-        Assert.Equal([Outcome.Passed, Outcome.Failed, Outcome.Failed], report.Results.Where(r => r.Layer == "checked" && r.Case is not null).Select(r => r.Outcome));
+        var layer = new FakeLayer("checked") { Findings = { ["found"] = ["a race"], ["other"] = ["unset read"] } };
+        CheckReport report = Run(cases, strict: false, layer, fast);
+        Assert.Equal([Outcome.Passed, Outcome.Failed, Outcome.Failed],
+            report.Results.Where(r => r.Layer == "checked" && r.Case is not null).Select(r => r.Outcome));
         Assert.Equal(["k.cu, add [other], checked: expected a report with 'race', found others", "k.cu, add [other], checked: unset read",
             "k.cu, add [none], checked: expected a report with 'race', found none"], ReportTable.Findings(report));
         Assert.Equal(["k.cu, add [found], checked: a race"], ReportTable.Found(report));
@@ -111,30 +116,32 @@ public sealed class KernelCheckerTests
 
     [Fact]
     public void The_terminal_gets_a_table_and_what_to_look_at() => Assert.StartsWith("""
-        kernel  case     launch       layers that ran                    max error  result
-        k.cu                          clang sm_70, sm_80, checked, fast             ok
-          add   good     <<<2, 32>>>  checked, fast                      0.25       ok
-          add   b|d <x>  <<<2, 32>>>  checked                            0.25       1 finding
-          add   planted  <<<2, 32>>>  checked                            0.25       found, as expected
-          idle                        compiled, not launched
+        kernel  case     launch       buffers  layers that ran                    max error  result
+        k.cu                                   clang sm_70, sm_80, checked, fast             ok
+          add   good     <<<2, 32>>>  y[7]     checked, fast                      0.25       ok
+          add   b|d <x>  <<<2, 32>>>  y[7]     checked                            0.25       1 finding
+          add   planted  <<<2, 32>>>  y[7]     checked                            0.25       found, as expected
+          idle                                 compiled, not launched
 
         findings:
           k.cu, add [b|d <x>], checked: y[0] is
-        """.ReplaceLineEndings("\n"), ReportWriter.Text(Mixed()), StringComparison.Ordinal);
+        """.ReplaceLineEndings("\n"), ReportWriter.Text(Mixed()), Ordinal);
 
     [Fact]
     public void What_did_not_run_is_told_with_its_reason()
     {
         string text = ReportWriter.Text(Mixed());
-        Assert.Contains("\nnot run:\n  gpu: no <driver>\n  fast, k.cu add [b|d <x>]: checked found something\n  fast, k.cu add [planted]: it has a planted bug\n", text, StringComparison.Ordinal);
-        Assert.EndsWith("\n2 kernels in 1 file, 3 cases: 7 checks passed, 1 failed, 2 not run\n", text, StringComparison.Ordinal);
+        Assert.Contains("\nnot run:\n  gpu: no <driver>\n  fast, k.cu add [b|d <x>]: checked found something\n", text, Ordinal);
+        Assert.Contains("\n  fast, k.cu add [planted]: it has a planted bug\n", text, Ordinal);
+        Assert.EndsWith("\n2 kernels in 1 file, 3 cases: 7 checks passed, 1 failed, 2 not run\n", text, Ordinal);
     }
 
     [Fact]
     public void JUnit_is_well_formed_and_counts_right()
     {
         XElement root = XDocument.Parse(ReportWriter.JUnit(Mixed())).Root!;
-        Assert.Equal(("testsuites", "11", "1", "3"), (root.Name.LocalName, (string)root.Attribute("tests")!, (string)root.Attribute("failures")!, (string)root.Attribute("skipped")!));
+        Assert.Equal("testsuites", root.Name.LocalName);
+        Assert.Equal((11, 1, 3), ((int)root.Attribute("tests")!, (int)root.Attribute("failures")!, (int)root.Attribute("skipped")!));
         foreach (XElement suite in root.Elements("testsuite"))
         {
             Assert.Equal((int)suite.Attribute("tests")!, suite.Elements("testcase").Count());
@@ -150,9 +157,9 @@ public sealed class KernelCheckerTests
     public void Markdown_escapes_what_would_be_markup()
     {
         string page = ReportWriter.Markdown(Mixed());
-        Assert.Contains("| &emsp;add | b\\|d &lt;x&gt; | &lt;&lt;&lt;2, 32&gt;&gt;&gt; | checked | 0.25 | 1 finding |\n", page, StringComparison.Ordinal);
-        Assert.Contains("- gpu: no &lt;driver&gt;\n", page, StringComparison.Ordinal);
+        Assert.Contains("| &emsp;add | b\\|d &lt;x&gt; | &lt;&lt;&lt;2, 32&gt;&gt;&gt; | y\\[7\\] | checked | 0.25 | 1 finding |\n", page, Ordinal);
+        Assert.Contains("- gpu: no &lt;driver&gt;\n", page, Ordinal);
         string[] table = [.. page.Split('\n').Where(l => l.StartsWith('|'))];
-        Assert.All(table, row => Assert.Equal(7, row.Replace("\\|", "", StringComparison.Ordinal).Count(c => c == '|')));
+        Assert.All(table, row => Assert.Equal(8, row.Replace("\\|", "", Ordinal).Count(c => c == '|')));
     }
 }

@@ -1,4 +1,5 @@
 using CudaGen.KernelCheck.Tests.Driver;
+using static System.StringComparison;
 
 namespace CudaGen.KernelCheck.Tests;
 
@@ -19,7 +20,7 @@ public sealed class LaunchWorkerTests : IDisposable
 
     private string Finding(string arguments, string grid = "1", string block = "32", string kernel = Twice)
     {
-        List<WorkerMessage> messages = Run(kernel, $$"""{"kernel": "k", "grid": {{grid}}, "block": {{block}}, "arguments": [{{arguments}}]}""");
+        List<WorkerMessage> messages = Run(kernel, Case(arguments, grid, block));
         return Assert.Single(messages.Single(m => m.Kind == "ran").Texts!);
     }
 
@@ -35,15 +36,20 @@ public sealed class LaunchWorkerTests : IDisposable
     private const string X = """{"type": "const float*", "name": "x", "length": 10, "fill": {"range": [0, 1]}}""";
     private const string N = """{"type": "int", "name": "n", "value": 10}""";
 
-    private static string Y(string expected = """{"range": [0, 2]}""") => $$"""{"type": "float*", "name": "y", "length": 10, "expected": {{expected}}}""";
+    private static string Y(string expected = """{"range": [0, 2]}""") =>
+        $$"""{"type": "float*", "name": "y", "length": 10, "expected": {{expected}}}""";
+
+    private static string Case(string arguments, string grid = "1", string block = "32") =>
+        $$"""{"kernel": "k", "grid": {{grid}}, "block": {{block}}, "arguments": [{{arguments}}]}""";
 
     [Theory]
     [InlineData(LaunchMode.Checked)]
     [InlineData(LaunchMode.Fast)]
     public void Right_numbers_pass_in_every_order(LaunchMode mode)
     {
-        List<WorkerMessage> messages = Run(Twice, $$"""{"kernel": "k", "grid": 1, "block": 32, "arguments": [{{Y()}}, {{X}}, {{N}}]}""", mode, orders: 5);
-        Assert.Equal(["compiling", "compiled", "running", "ran", "running", "ran", "running", "ran", "running", "ran", "running", "ran", "done"], messages.Select(m => m.Kind));
+        List<WorkerMessage> messages = Run(Twice, Case($"{Y()}, {X}, {N}"), mode, orders: 5);
+        IEnumerable<string> runs = Enumerable.Repeat("running ran ", 5);
+        Assert.Equal($"compiling compiled {string.Concat(runs)}done", string.Join(' ', messages.Select(m => m.Kind)));
         Assert.Equal(["", "descending", "random 1", "random 2", "random 3"], messages.Where(m => m.Kind == "ran").Select(m => m.Order));
         Assert.All(messages.Where(m => m.Kind == "ran"), m => Assert.Equal(0.0, m.MaxError));
         Assert.All(messages, m => Assert.Empty(m.Texts ?? []));
@@ -51,40 +57,45 @@ public sealed class LaunchWorkerTests : IDisposable
 
     [Fact]
     public void A_wrong_number_is_found() =>
-        Assert.Equal("y[9] is 18, expected 9, difference 9, allowed 9.1e-05; 9 of 10 differ, this one most", Finding($"{Y("""{"range": [0, 1]}""")}, {X}, {N}"));
+        Assert.Equal("y[9] is 18, expected 9, difference 9, allowed 9.1e-05; 9 of 10 differ, this one most",
+            Finding($"{Y("""{"range": [0, 1]}""")}, {X}, {N}"));
 
     [Fact]
     public void A_number_that_is_not_written_is_found()
     {
-        Assert.Contains("nobody wrote byte 36, when 'y' is read back", Finding($$"""{{Y()}}, {{X}}, {"type": "int", "value": 9}"""), StringComparison.Ordinal);
-        const string Unjudged = """{"type": "float*", "name": "y", "length": 10}""";
-        Assert.Contains("nobody wrote byte 36, when 'y' is read back", Finding($$"""{{Unjudged}}, {{X}}, {"type": "int", "value": 9}"""), StringComparison.Ordinal);
+        foreach (string y in new[] { Y(), """{"type": "float*", "name": "y", "length": 10}""" })
+            Assert.EndsWith("nobody wrote byte 36, when 'y' is read back", Finding($$"""{{y}}, {{X}}, {"type": "int", "value": 9}"""), Ordinal);
     }
 
     [Fact]
     public void An_input_that_changes_is_found() =>
         Assert.Equal("x[1] was changed from 1 to 2, and is an input",
-            Finding("""{"type": "float*", "name": "x", "values": [1, 1], "role": "input"}""", block: "1", kernel: "extern \"C\" __global__ void k(float* x) { x[1] = 2; }"));
+            Finding("""{"type": "float*", "name": "x", "values": [1, 1], "role": "input"}""", block: "1",
+                kernel: "extern \"C\" __global__ void k(float* x) { x[1] = 2; }"));
 
     [Fact]
     public void Arguments_of_the_wrong_size_or_number_are_found_before_the_launch()
     {
-        Assert.Equal("argument 'n' has 8 bytes, the kernel's has 4", Finding($$"""{{Y()}}, {{X}}, {"type": "long long", "name": "n", "value": 10}"""));
+        Assert.Equal("argument 'n' has 8 bytes, the kernel's has 4",
+            Finding($$"""{{Y()}}, {{X}}, {"type": "long long", "name": "n", "value": 10}"""));
         Assert.Equal("the case has 2 arguments, the kernel has 3", Finding($"{Y()}, {X}"));
         Assert.Equal("the case has 4 arguments, the kernel has 3", Finding($$"""{{Y()}}, {{X}}, {{N}}, {"type": "int", "value": 10}"""));
     }
 
     [Theory]
-    [InlineData("1", "2048", "cuLaunchKernel: CUDA_ERROR_INVALID_VALUE: invalid argument (k: 2048 threads in a block, 1024 at most)")]
-    [InlineData("1", "65", "cuLaunchKernel: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES: too many resources requested for launch (k: 65 threads in a block, but __launch_bounds__(64))")]
-    [InlineData("0", "32", "cuLaunchKernel: CUDA_ERROR_INVALID_VALUE: invalid argument (k: an extent of the grid or of the block is 0)")]
-    public void A_launch_that_is_refused_says_why(string grid, string block, string finding) => Assert.Equal(finding, Finding($"{Y()}, {X}, {N}", grid, block));
+    [InlineData("1", "2048", "CUDA_ERROR_INVALID_VALUE: invalid argument (k: 2048 threads in a block, 1024 at most)")]
+    [InlineData("1", "65",
+        "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES: too many resources requested for launch (k: 65 threads in a block, but __launch_bounds__(64))")]
+    [InlineData("0", "32", "CUDA_ERROR_INVALID_VALUE: invalid argument (k: an extent of the grid or of the block is 0)")]
+    public void A_launch_that_is_refused_says_why(string grid, string block, string finding) =>
+        Assert.Equal($"cuLaunchKernel: {finding}", Finding($"{Y()}, {X}, {N}", grid, block));
 
     [Fact]
     public void A_kernel_that_is_not_there_is_told()
     {
         List<WorkerMessage> messages = Run(Twice, """{"kernel": "other", "grid": 1, "block": 1, "arguments": []}""");
-        Assert.StartsWith("cuModuleGetFunction(\"other\"): CUDA_ERROR_NOT_FOUND", Assert.Single(messages.Single(m => m.Kind == "ran").Texts!), StringComparison.Ordinal);
+        string finding = Assert.Single(messages.Single(m => m.Kind == "ran").Texts!);
+        Assert.StartsWith("cuModuleGetFunction(\"other\"): CUDA_ERROR_NOT_FOUND", finding, Ordinal);
     }
 
     [Fact]
@@ -119,7 +130,9 @@ public sealed class LaunchWorkerTests : IDisposable
     public void Errors_of_the_compiler_have_the_line_of_the_file()
     {
         List<WorkerMessage> messages = Run("extern \"C\" __global__ void k(float* y)\n{\n    y[0] = undeclared;\n}\n", "[]");
-        Assert.Contains(messages.Single(m => m.Kind == "compiled").Texts!, t => t.Contains("k.cu:3:", StringComparison.Ordinal) && t.Contains("undeclared", StringComparison.Ordinal));
+        string error = Assert.Single(messages.Single(m => m.Kind == "compiled").Texts!);
+        Assert.StartsWith("k.cu:3:", error, Ordinal);
+        Assert.Contains("undeclared", error, Ordinal);
         Assert.DoesNotContain(messages, m => m.Kind == "running");
     }
 
@@ -147,12 +160,12 @@ public sealed class LaunchWorkerTests : IDisposable
     {
         // a * b - c is 0 in two roundings, and the error of the product in one.
         const string Kernel = "extern \"C\" __global__ void k(float* y, float a, float b, float c) { y[0] = a * b - c; }";
-        static string Case(string expected) => $$"""
-            {"kernel": "k", "grid": 1, "block": 1, "arguments": [{"type": "float*", "expected": [{{expected}}], "atol": 0},
-             {"type": "float", "value": 1.00000011920928955078125}, {"type": "float", "value": 1.00000011920928955078125}, {"type": "float", "value": 1.0000002384185791015625}]}
-            """;
-        Assert.Empty(Run(Kernel, Case("0"), LaunchMode.Fast).Single(m => m.Kind == "ran").Texts!);
-        Assert.Empty(Run(Kernel, Case("1.4210854715202004e-14"), LaunchMode.Contraction).Single(m => m.Kind == "ran").Texts!);
+        static string Expecting(string value) => Case($$"""
+            {"type": "float*", "expected": [{{value}}], "atol": 0}, {"type": "float", "value": 1.00000011920928955078125},
+            {"type": "float", "value": 1.00000011920928955078125}, {"type": "float", "value": 1.0000002384185791015625}
+            """, block: "1");
+        Assert.Empty(Run(Kernel, Expecting("0"), LaunchMode.Fast).Single(m => m.Kind == "ran").Texts!);
+        Assert.Empty(Run(Kernel, Expecting("1.4210854715202004e-14"), LaunchMode.Contraction).Single(m => m.Kind == "ran").Texts!);
     }
 
     // The stand-ins by other names, without the library that would give them away, are taken for a GPU.
@@ -177,7 +190,7 @@ public sealed class LaunchWorkerTests : IDisposable
             Assert.Equal([0, 1], runs.Select(r => r.Case));
             Assert.Empty(runs[0].Texts!);
             // Unset memory is what it looks like on the emulator, but as memory that somebody filled.
-            Assert.StartsWith("y[9] is NaN, expected 18, as in memory that nobody wrote", Assert.Single(runs[1].Texts!), StringComparison.Ordinal);
+            Assert.StartsWith("y[9] is NaN, expected 18, as in memory that nobody wrote", Assert.Single(runs[1].Texts!), Ordinal);
             Assert.NotEqual("done", messages[^1].Kind);
         }
         finally

@@ -1,4 +1,5 @@
 using CudaGen.KernelCheck.Tests.Driver;
+using static System.StringComparison;
 
 namespace CudaGen.KernelCheck.Tests;
 
@@ -27,7 +28,7 @@ public sealed class PlantedTests
 
     [Theory, MemberData(nameof(Bugs))]
     public void A_planted_bug_is_found(string kernel) =>
-        Assert.Contains(Findings(LaunchMode.Checked, kernel), f => f.Contains(Cases.Single(c => c.Kernel == kernel).Expect!, StringComparison.Ordinal));
+        Assert.Contains(Findings(LaunchMode.Checked, kernel), f => f.Contains(Cases.Single(c => c.Kernel == kernel).Expect!, Ordinal));
 
     [Theory, MemberData(nameof(Controls))]
     public void A_control_stays_silent(string kernel)
@@ -45,7 +46,7 @@ public sealed class PlantedTests
     [Theory, MemberData(nameof(All))]
     public void Clang_compiles_it(string kernel)
     {
-        using ClangLayer? clang = ClangLayer.Find(out string reason);
+        using ClangCompiler? clang = ClangCompiler.Find(out string reason);
         Assert.SkipWhen(clang is null, reason);
         string path = Cases.Single(c => c.Kernel == kernel).SourceFile!;
         Assert.Empty(clang!.Compile(path, 80).Errors);

@@ -218,3 +218,16 @@ extern "C" __global__ void functions(float* out, const float* in, const double* 
     bool any = isnan(a) || isinf(b) || isfinite(c) || isnan(d[0]) || isinf(d[1]) || isfinite(d[2]);
     out[0] = any ? s : t;
 }
+
+// Without their f, functions are overloaded for float and double.
+template <class T> __device__ T overloads(T a, T b)
+{
+    T s = exp(a) + exp2(b) + expm1(a) + log(b) + log2(a) + log1p(b) + tanh(a) + sin(b) + cos(a) + sqrt(b) + fabs(a);
+    return s + floor(a) + ceil(b) + pow(a, b);
+}
+
+extern "C" __global__ void overloaded(float* f, double* d)
+{
+    f[0] = overloads(f[1], f[2]);
+    d[0] = overloads(d[1], d[2]) + fma(d[3], d[4], d[5]) + fmin(d[6], d[7]) + fmax(d[8], d[9]);
+}

@@ -135,7 +135,7 @@ public sealed partial class CudaSource
             _kernels.Add(new KernelDeclaration(name.Value, externC || ExternPrefix().IsMatch(head),
                 Spaces().Replace(match.Groups["parameters"].Value, " ").Trim(), line));
         else if (!Annotated(head))
-            _complaints.Add($"{Name}:{line}: error: function '{name.Value}' has neither __device__ nor __global__, and NVRTC takes no host functions");
+            Complain(line, $"function '{name.Value}' has neither __device__ nor __global__, and NVRTC takes no host functions");
         return true;
     }
 
@@ -150,8 +150,10 @@ public sealed partial class CudaSource
             return;
         Group name = match.Groups["name"];
         string what = array ? "array" : "variable";
-        _complaints.Add($"{Name}:{LineOf(start + name.Index)}: error: {what} '{name.Value}' has neither __constant__ nor __device__, so it does not exist on the device");
+        Complain(LineOf(start + name.Index), $"{what} '{name.Value}' has neither __constant__ nor __device__, so it is not on the device");
     }
+
+    private void Complain(int line, string what) => _complaints.Add($"{Name}:{line}: error: {what}");
 
     private bool Annotated(string text) => _annotations.Any(a => HasWord(text, a));
 
@@ -185,8 +187,11 @@ public sealed partial class CudaSource
         return code.ToString();
     }
 
-    [GeneratedRegex("""//(?:\\\n|[^\n])*|/\*.*?(?:\*/|\z)|R"(?<d>[^(\s]*)\(.*?\)\k<d>"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'(?!\w)|^[ \t]*\#(?:\\\r?\n|[^\n])*""",
-        RegexOptions.Singleline | RegexOptions.Multiline)]
+    private const string Comment = """//(?:\\\n|[^\n])*|/\*.*?(?:\*/|\z)""";
+    private const string Literal = """R"(?<d>[^(\s]*)\(.*?\)\k<d>"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'(?!\w)""";
+    private const string Directive = """^[ \t]*\#(?:\\\r?\n|[^\n])*""";
+
+    [GeneratedRegex($"{Comment}|{Literal}|{Directive}", RegexOptions.Singleline | RegexOptions.Multiline)]
     private static partial Regex NoCode();
 
     [GeneratedRegex("""^[ \t]*\#\s*define\s+(\w+)\s.*__(?:device|global|constant)__""", RegexOptions.Singleline)]

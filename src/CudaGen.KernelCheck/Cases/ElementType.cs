@@ -40,7 +40,8 @@ public sealed record ElementType(string Name, Scalar Scalar, int Lanes)
 
     public bool IsFloat => Scalar is Scalar.F32 or Scalar.F64;
 
-    public static IEnumerable<string> Names => ByName.Keys;
+    /// <summary>Of all types but the vectors.</summary>
+    public static IEnumerable<string> Names => ByName.Keys.Where(n => !char.IsAsciiDigit(n[^1]));
 
     public static ElementType? Find(string name) => ByName.GetValueOrDefault(name);
 

@@ -52,7 +52,8 @@ public sealed partial class LaunchLayer(LaunchMode mode, string? libraries, int 
 
     private void RunProcess(LaunchJob job, Progress progress)
     {
-        using Process process = Subprocess.Start(worker.Program, [.. worker.Arguments, .. WorkerCommand.Arguments(job)], Environment.CurrentDirectory);
+        string[] arguments = [.. worker.Arguments, .. WorkerCommand.Arguments(job)];
+        using Process process = Subprocess.Start(worker.Program, arguments, Environment.CurrentDirectory);
         process.StandardInput.Close();
         Task<string> errors = process.StandardError.ReadToEndAsync();
         bool hangs = false;
@@ -108,7 +109,8 @@ public sealed partial class LaunchLayer(LaunchMode mode, string? libraries, int 
 
         public IReadOnlyList<KernelCase> Left => [.. cases.Skip(_next)];
 
-        public LayerResult Result => new(_fileFindings, [], [], [.. cases.Select((c, i) => new CaseResult(c, _findings[i], _maxErrors[i]))]) { NotRun = _notRun };
+        public LayerResult Result =>
+            new(_fileFindings, [], [], [.. cases.Select((c, i) => new CaseResult(c, _findings[i], _maxErrors[i]))]) { NotRun = _notRun };
 
         public void StartProcess() => (_first, _running) = (_next, -1);
 

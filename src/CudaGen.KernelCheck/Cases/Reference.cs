@@ -24,7 +24,8 @@ internal static class Reference
         try
         {
             // Programs of one file are made ready for compilation ahead of time, which takes packages that not every machine has.
-            Subprocess run = Subprocess.Run("dotnet", ["run", "-c", "Release", "-p:PublishAot=false", program, "--", folder], Path.GetDirectoryName(program)!, Limit);
+            string[] arguments = ["run", "-c", "Release", "-p:PublishAot=false", program, "--", folder];
+            Subprocess run = Subprocess.Run("dotnet", arguments, Path.GetDirectoryName(program)!, Limit);
             if (run.TimedOut)
                 throw new InputException($"{program}: still running after {Limit.TotalMinutes:0} minutes");
             if (run.ExitCode != 0)
@@ -41,17 +42,20 @@ internal static class Reference
     public static KernelCase WithExpected(KernelCase kernelCase, string folder) => kernelCase with
     {
         ExpectedFolder = folder,
-        Arguments = [.. kernelCase.Arguments.Select(a => a.IsPointer && a.Role != Role.Input && a.Expected is null ? a with { Expected = Read(kernelCase, folder, a) } : a)],
+        Arguments = [.. kernelCase.Arguments.Select(a => Computes(a) ? a with { Expected = Read(kernelCase, folder, a) } : a)],
     };
+
+    /// <summary>Whether a reference is asked for what comes out in an argument.</summary>
+    public static bool Computes(CaseArgument argument) => argument.IsPointer && argument.Role != Role.Input && argument.Expected is null;
 
     private static byte[] Read(KernelCase kernelCase, string folder, CaseArgument argument)
     {
-        string path = FileOf(folder, argument);
+        string path = FileOf(folder, argument), name = Path.GetFileName(path);
         if (!File.Exists(path))
-            throw new InputException($"{kernelCase.Reference}: found no {Path.GetFileName(path)} afterwards, expected the {argument.Size} bytes of '{argument.Name}'");
+            throw new InputException($"{kernelCase.Reference}: found no {name} afterwards, expected {argument.Size} bytes");
         byte[] bytes = File.ReadAllBytes(path);
         return bytes.Length == argument.Size
-            ? bytes : throw new InputException($"{kernelCase.Reference}: found {bytes.Length} bytes in {Path.GetFileName(path)}, expected {argument.Size}");
+            ? bytes : throw new InputException($"{kernelCase.Reference}: found {bytes.Length} bytes in {name}, expected {argument.Size}");
     }
 
     private static string FileOf(string folder, CaseArgument argument) => Path.Combine(folder, argument.Name + ".bin");
@@ -59,7 +63,7 @@ internal static class Reference
     private static string FirstError(Subprocess run)
     {
         string[] lines = (run.Output + "\n" + run.Errors).Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-        return lines.FirstOrDefault(l => l.Contains("error", StringComparison.OrdinalIgnoreCase) || l.Contains("exception", StringComparison.OrdinalIgnoreCase))
-            ?? lines.FirstOrDefault() ?? "it says nothing";
+        string? Line(string word) => lines.FirstOrDefault(l => l.Contains(word, StringComparison.OrdinalIgnoreCase));
+        return Line("error") ?? Line("exception") ?? lines.FirstOrDefault() ?? "it says nothing";
     }
 }

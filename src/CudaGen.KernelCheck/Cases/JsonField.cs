@@ -10,14 +10,16 @@ namespace CudaGen.KernelCheck;
 /// <param name="Place">Where the value is: "[2].arguments[1].length".</param>
 internal readonly record struct JsonField(JsonElement Element, string File, string Place)
 {
+    private static readonly JsonDocumentOptions Options =
+        new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true, AllowDuplicateProperties = false };
+
     /// <summary>Reads a whole file.</summary>
     /// <exception cref="InputException">It cannot be read, or is no JSON.</exception>
     public static JsonField Read(string file)
     {
         try
         {
-            var options = new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true, AllowDuplicateProperties = false };
-            using JsonDocument document = JsonDocument.Parse(System.IO.File.ReadAllBytes(file), options);
+            using JsonDocument document = JsonDocument.Parse(System.IO.File.ReadAllBytes(file), Options);
             return new JsonField(document.RootElement.Clone(), file, "");
         }
         catch (JsonException e)
@@ -68,8 +70,11 @@ internal readonly record struct JsonField(JsonElement Element, string File, stri
     }
 
     /// <summary>A property, or null when it is not there.</summary>
-    public JsonField? Optional(string property) =>
-        Element.TryGetProperty(property, out JsonElement value) ? new JsonField(value, File, Place.Length == 0 ? property : $"{Place}.{property}") : null;
+    public JsonField? Optional(string property)
+    {
+        string place = Place.Length == 0 ? property : $"{Place}.{property}";
+        return Element.TryGetProperty(property, out JsonElement value) ? new JsonField(value, File, place) : null;
+    }
 
     public JsonField Required(string property) =>
         Optional(property) ?? throw new InputException($"{Where}: found no property '{property}', expected one");

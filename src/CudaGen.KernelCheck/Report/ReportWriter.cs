@@ -80,7 +80,14 @@ public static class ReportWriter
     {
         var escaped = new StringBuilder();
         foreach (char c in text)
-            escaped.Append(c switch { '<' => "&lt;", '>' => "&gt;", '&' => "&amp;", '|' or '*' or '_' or '`' or '[' or ']' or '\\' => $"\\{c}", _ => $"{c}" });
+            escaped.Append(c switch
+            {
+                '<' => "&lt;",
+                '>' => "&gt;",
+                '&' => "&amp;",
+                '|' or '*' or '_' or '`' or '[' or ']' or '\\' => $"\\{c}",
+                _ => $"{c}",
+            });
         return escaped.ToString();
     }
 

@@ -9,7 +9,8 @@ namespace CudaGen.KernelCheck;
 internal static partial class PtxLiveness
 {
     // Instructions whose first operand is read.
-    private static readonly string[] WithoutResult = ["st", "red", "bra", "bar", "barrier", "membar", "fence", "ret", "exit", "trap", "call", "prefetch", "brx"];
+    private static readonly string[] WithoutResult =
+        ["st", "red", "bra", "bar", "barrier", "membar", "fence", "ret", "exit", "trap", "call", "prefetch", "brx"];
 
     private sealed record Instruction(string[] Written, string[] Read, bool Guarded, string? Target, bool FallsThrough);
 

@@ -41,27 +41,39 @@ internal sealed unsafe class KernelHost : IDisposable
         _moduleGetFunction = (delegate* unmanaged[Cdecl]<nint*, nint, byte*, int>)libraries.Cuda("cuModuleGetFunction");
         _funcGetParamInfo = (delegate* unmanaged[Cdecl]<nint, nuint, nuint*, nuint*, int>)libraries.CudaOrNull("cuFuncGetParamInfo");
         _funcSetAttribute = (delegate* unmanaged[Cdecl]<nint, int, int, int>)libraries.Cuda("cuFuncSetAttribute");
-        _launchKernel = (delegate* unmanaged[Cdecl]<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)libraries.Cuda("cuLaunchKernel");
+        _launchKernel = (delegate* unmanaged[Cdecl]<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)
+            libraries.Cuda("cuLaunchKernel");
         _ctxSynchronize = (delegate* unmanaged[Cdecl]<int>)libraries.Cuda("cuCtxSynchronize");
         _primaryCtxRelease = (delegate* unmanaged[Cdecl]<int, int>)libraries.Cuda("cuDevicePrimaryCtxRelease_v2");
 
-        Check(((delegate* unmanaged[Cdecl]<uint, int>)libraries.Cuda("cuInit"))(0), "cuInit");
-        int device;
-        nint context;
-        Check(((delegate* unmanaged[Cdecl]<int*, int, int>)libraries.Cuda("cuDeviceGet"))(&device, 0), "cuDeviceGet");
-        Check(((delegate* unmanaged[Cdecl]<nint*, int, int>)libraries.Cuda("cuDevicePrimaryCtxRetain"))(&context, device), "cuDevicePrimaryCtxRetain");
-        Check(((delegate* unmanaged[Cdecl]<nint, int>)libraries.Cuda("cuCtxSetCurrent"))(context), "cuCtxSetCurrent");
-        _device = device;
+        _device = OpenDevice();
         Architecture = 10 * Attribute(ComputeCapabilityMajor) + Attribute(ComputeCapabilityMinor);
     }
 
     /// <summary>Of the device: 90 for sm_90.</summary>
     public int Architecture { get; }
 
+    // The first device, with its primary context current to this thread.
+    private int OpenDevice()
+    {
+        var init = (delegate* unmanaged[Cdecl]<uint, int>)_libraries.Cuda("cuInit");
+        var get = (delegate* unmanaged[Cdecl]<int*, int, int>)_libraries.Cuda("cuDeviceGet");
+        var retain = (delegate* unmanaged[Cdecl]<nint*, int, int>)_libraries.Cuda("cuDevicePrimaryCtxRetain");
+        var setCurrent = (delegate* unmanaged[Cdecl]<nint, int>)_libraries.Cuda("cuCtxSetCurrent");
+        int device;
+        nint context;
+        Check(init(0), "cuInit");
+        Check(get(&device, 0), "cuDeviceGet");
+        Check(retain(&context, device), "cuDevicePrimaryCtxRetain");
+        Check(setCurrent(context), "cuCtxSetCurrent");
+        return device;
+    }
+
     private int Attribute(int attribute)
     {
+        var get = (delegate* unmanaged[Cdecl]<int*, int, int, int>)_libraries.Cuda("cuDeviceGetAttribute");
         int value;
-        Check(((delegate* unmanaged[Cdecl]<int*, int, int, int>)_libraries.Cuda("cuDeviceGetAttribute"))(&value, attribute, _device), "cuDeviceGetAttribute");
+        Check(get(&value, attribute, _device), "cuDeviceGetAttribute");
         return value;
     }
 

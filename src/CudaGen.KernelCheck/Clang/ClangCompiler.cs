@@ -15,7 +15,7 @@ public sealed record ClangResult(string? Ptx, IReadOnlyList<string> Errors, IRea
 /// Compiles .cu files to PTX with clang, without any CUDA toolkit: the question is whether NVRTC would take the file. The
 /// prelude native/device/cudagen_clang.h stands for what NVRTC predeclares.
 /// </summary>
-public sealed partial class ClangLayer : IDisposable
+public sealed partial class ClangCompiler : IDisposable
 {
     /// <summary>The architectures that are compiled for, with the PTX version that each needs; clang's default is older.</summary>
     private static readonly (int Architecture, string Ptx)[] Targets = [(70, "+ptx64"), (80, "+ptx70"), (90, "+ptx78")];
@@ -25,7 +25,7 @@ public sealed partial class ClangLayer : IDisposable
     private readonly string _program;
     private readonly string _folder;
 
-    private ClangLayer(string program, string version)
+    private ClangCompiler(string program, string version)
     {
         _program = program;
         Version = version;
@@ -42,20 +42,20 @@ public sealed partial class ClangLayer : IDisposable
 
     /// <summary>The clang of CUDAGEN_CLANG, or else the newest that is installed; null, with the reason, if there is none.</summary>
     /// <exception cref="InputException">CUDAGEN_CLANG names no clang of a usable version.</exception>
-    public static ClangLayer? Find(out string reason)
+    public static ClangCompiler? Find(out string reason)
     {
         reason = "";
         if (Environment.GetEnvironmentVariable("CUDAGEN_CLANG") is { Length: > 0 } given)
             return Open(given, out reason) ?? throw new InputException($"CUDAGEN_CLANG: {reason}");
         string[] names = [.. Enumerable.Range(OldestVersion, 7).Reverse().Select(v => $"clang++-{v}"), "clang++"];
         foreach (string name in names)
-            if (Open(name, out reason) is ClangLayer found)
+            if (Open(name, out reason) is ClangCompiler found)
                 return found;
         reason = $"no clang++ of version {OldestVersion} or newer is installed (tried {string.Join(", ", names)}; CUDAGEN_CLANG names another)";
         return null;
     }
 
-    private static ClangLayer? Open(string program, out string reason)
+    private static ClangCompiler? Open(string program, out string reason)
     {
         try
         {
@@ -67,7 +67,7 @@ public sealed partial class ClangLayer : IDisposable
             else
             {
                 reason = "";
-                return new ClangLayer(program, match.Value["clang version ".Length..]);
+                return new ClangCompiler(program, match.Value["clang version ".Length..]);
             }
         }
         catch (Win32Exception e)
@@ -104,9 +104,9 @@ public sealed partial class ClangLayer : IDisposable
     private static IEnumerable<string> Diagnostics(string text, Regex kind)
     {
         string[] lines = text.Split('\n');
-        for (int i = 0; i < lines.Length; i++)
-            if (kind.IsMatch(lines[i]))
-                yield return i + 1 < lines.Length && NoteLine().Match(lines[i + 1]) is { Success: true } note ? $"{lines[i]} ({note.Groups[1].Value})" : lines[i];
+        foreach ((string line, string next) in lines.Zip(lines.Skip(1).Append("")))
+            if (kind.IsMatch(line))
+                yield return NoteLine().Match(next) is { Success: true } note ? $"{line} ({note.Groups[1].Value})" : line;
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);

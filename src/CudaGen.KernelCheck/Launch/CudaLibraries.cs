@@ -30,7 +30,8 @@ internal sealed unsafe class CudaLibraries
     public static CudaLibraries OpenStandIns(string folder)
     {
         var control = new StandInControl(folder);
-        return new CudaLibraries(NativeLibrary.Load(Path.Combine(folder, "libcuda.so.1")), NativeLibrary.Load(Path.Combine(folder, "libnvrtc.so.12")), control);
+        nint Load(string name) => NativeLibrary.Load(Path.Combine(folder, name));
+        return new CudaLibraries(Load("libcuda.so.1"), Load("libnvrtc.so.12"), control);
     }
 
     /// <summary>

@@ -98,8 +98,8 @@ public sealed partial record PtxFacts(string Kernel, int StaticShared, bool Dyna
     private static AccessCount Accesses(string[] operations, string name)
     {
         string[] global = [.. operations.Where(o => Is(o, name) && !OtherSpace().IsMatch(o))];
-        int pairs = global.Count(o => o.Contains(".v2", StringComparison.Ordinal)), quads = global.Count(o => o.Contains(".v4", StringComparison.Ordinal));
-        return new AccessCount(global.Length - pairs - quads, pairs, quads);
+        int Wide(string width) => global.Count(o => o.Contains(width, StringComparison.Ordinal));
+        return new AccessCount(global.Length - Wide(".v2") - Wide(".v4"), Wide(".v2"), Wide(".v4"));
     }
 
     private static bool Is(string operation, params string[] names) =>
@@ -117,7 +117,8 @@ public sealed partial record PtxFacts(string Kernel, int StaticShared, bool Dyna
 
     private static int Aligned(int offset, int alignment) => (offset + alignment - 1) / alignment * alignment;
 
-    private const string Declared = """\s+(?:\.align\s+(?<align>\d+)\s+)?\.[a-z]+(?<bits>\d+)\s+(?:\.ptr[^,)]*?\s)?(?<name>[\w$]+)\s*(?:\[(?<count>\d*)\])?""";
+    private const string Declared =
+        """\s+(?:\.align\s+(?<align>\d+)\s+)?\.[a-z]+(?<bits>\d+)\s+(?:\.ptr[^,)]*?\s)?(?<name>[\w$]+)\s*(?:\[(?<count>\d*)\])?""";
 
     [GeneratedRegex("""//[^\n]*""")]
     private static partial Regex Comment();

@@ -30,14 +30,15 @@ public static partial class CaseFile
 
     private static KernelCase ReadCase(JsonField field, int index)
     {
-        field.RequireObject("an object that describes a launch", "name", "kernel", "file", "grid", "block", "shared", "arguments", "reference", "expect");
+        field.RequireObject("an object that describes a launch",
+            "name", "kernel", "file", "grid", "block", "shared", "arguments", "reference", "expect");
         string folder = Path.GetDirectoryName(Path.GetFullPath(field.File))!;
         string kernel = field.Required("kernel").Text("the name of a kernel");
         CaseArgument[] arguments = [.. field.Required("arguments").Items("a list of arguments").Select((a, i) => ReadArgument(a, i, folder))];
         if (arguments.GroupBy(a => a.Name).FirstOrDefault(g => g.Count() > 1) is { } twice)
             throw new InputException($"{field.Where}: found two arguments with the name '{twice.Key}', expected different ones");
         string? reference = field.Optional("reference") is JsonField r ? CaseContent.ExistingFile(r, folder, "the path of a C# program") : null;
-        if (reference is not null && !arguments.Any(a => a.IsPointer && a.Role != Role.Input && a.Expected is null))
+        if (reference is not null && !arguments.Any(Reference.Computes))
             throw new InputException($"{field.Where}: found a reference, expected an output without 'expected' that it could compute");
         return new KernelCase
         {
@@ -79,7 +80,7 @@ public static partial class CaseFile
         bool constant = ConstWord().IsMatch(text), pointer = text.TrimEnd().EndsWith('*') || PointerSuffix().IsMatch(text);
         string name = Spaces().Replace(Decoration().Replace(text, " "), " ").Trim();
         ElementType type = ElementType.Find(name)
-            ?? throw typeField.Wrong($"one of {string.Join(", ", ElementType.Names.Where(n => !char.IsAsciiDigit(n[^1])))}, a vector such as float4, or a pointer to one");
+            ?? throw typeField.Wrong($"one of {string.Join(", ", ElementType.Names)}, a vector such as float4, or a pointer to one");
         string argumentName = field.Optional("name") is JsonField n ? ReadName(n) : $"{index + 1}";
         return pointer ? ReadPointer(field, argumentName, type, constant, folder) : ReadValue(field, argumentName, type);
     }
@@ -108,7 +109,7 @@ public static partial class CaseFile
         int length = isNull ? field.Optional("length")?.Whole(0, int.MaxValue) ?? 0 : ReadLength(field, type, initial, expected);
         Role role = field.Optional("role") is JsonField r ? ReadRole(r) : constant ? Role.Input : initial is null ? Role.Output : Role.InOut;
         if (role != Role.Output && initial is null && !isNull)
-            throw new InputException($"{field.Where}: found neither 'values' nor 'fill', expected what is in the buffer, as its role is {RoleName(role)}");
+            throw new InputException($"{field.Where}: found neither 'values' nor 'fill', expected the numbers of an {RoleName(role)}");
         if (role == Role.Input && expected is JsonField unused)
             throw new InputException($"{unused.Where}: found for an input, expected for an output or inout");
         return new CaseArgument

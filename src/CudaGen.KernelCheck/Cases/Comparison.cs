@@ -14,7 +14,7 @@ internal static class Comparison
         for (int i = 0; i < count; i++)
         {
             double a = type.Value(actual, i), e = type.Value(expected, i), difference = Math.Abs(a - e);
-            double allowed = argument.AbsoluteTolerance + argument.RelativeTolerance * Math.Abs(e);
+            double allowed = Allowed(argument, e);
             // Infinities and NaN have no difference; they agree or they do not. Neither have 64-bit integers beyond 2^53.
             bool same = SameBits(type, actual, expected, i) || a == e && type.IsFloat || double.IsNaN(a) && double.IsNaN(e);
             if (!same && double.IsFinite(difference))
@@ -34,17 +34,20 @@ internal static class Comparison
     public static string? Unchanged(CaseArgument argument, ReadOnlySpan<byte> actual)
     {
         int at = actual.CommonPrefixLength(argument.Content) / argument.Type.ScalarSize;
-        return at >= argument.Length * argument.Type.Lanes ? null
-            : $"{Element(argument, at)} was changed from {argument.Type.Text(argument.Content, at)} to {argument.Type.Text(actual, at)}, and is an input";
+        ElementType type = argument.Type;
+        return at >= argument.Length * type.Lanes
+            ? null : $"{Element(argument, at)} was changed from {type.Text(argument.Content, at)} to {type.Text(actual, at)}, and is an input";
     }
+
+    private static double Allowed(CaseArgument argument, double expected) =>
+        argument.AbsoluteTolerance + argument.RelativeTolerance * Math.Abs(expected);
 
     private static string Describe(CaseArgument argument, ReadOnlySpan<byte> actual, ReadOnlySpan<byte> expected, int i, int wrong, int count)
     {
         ElementType type = argument.Type;
-        double difference = Math.Abs(type.Value(actual, i) - type.Value(expected, i));
+        double difference = Math.Abs(type.Value(actual, i) - type.Value(expected, i)), allowed = Allowed(argument, type.Value(expected, i));
         string allowance = type.IsFloat && double.IsFinite(difference)
-            ? string.Create(CultureInfo.InvariantCulture, $", difference {difference:g3}, allowed {argument.AbsoluteTolerance + argument.RelativeTolerance * Math.Abs(type.Value(expected, i)):g3}")
-            : "";
+            ? string.Create(CultureInfo.InvariantCulture, $", difference {difference:g3}, allowed {allowed:g3}") : "";
         string others = wrong == 1 ? $"the others of {count} agree" : $"{wrong} of {count} differ, this one most";
         // Fresh memory is all ones, which as a float is NaN.
         string unwritten = argument.Role == Role.Output && actual.Slice(i * type.ScalarSize, type.ScalarSize).IndexOfAnyExcept((byte)0xFF) < 0

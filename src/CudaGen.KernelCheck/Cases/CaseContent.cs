@@ -10,8 +10,8 @@ internal static class CaseContent
     /// <summary>The full path of a file that a case names, which must be there.</summary>
     public static string ExistingFile(JsonField field, string folder, string expected)
     {
-        string path = Path.GetFullPath(field.Text(expected), folder);
-        return File.Exists(path) ? path : throw new InputException($"{field.Where}: found '{field.Element.GetString()}', which is no file in {folder}, expected {expected}");
+        string name = field.Text(expected), path = Path.GetFullPath(name, folder);
+        return File.Exists(path) ? path : throw new InputException($"{field.Where}: found '{name}', which is no file in {folder}, expected {expected}");
     }
 
     public static byte[] Read(JsonField field, ElementType type, int length, string folder)

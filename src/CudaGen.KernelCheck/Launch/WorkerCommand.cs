@@ -29,8 +29,8 @@ public static class WorkerCommand
                 files[file] = all = CaseFile.Read(file);
             cases.Add(expected.Length == 0 ? all[index] : Reference.WithExpected(all[index], expected));
         }
-        var job = new LaunchJob(Enum.Parse<LaunchMode>(arguments[0]), arguments[1].Length == 0 ? null : arguments[1], arguments[2], cases, Number(arguments[3]));
-        LaunchWorker.Run(job, message =>
+        string? libraries = arguments[1].Length == 0 ? null : arguments[1];
+        LaunchWorker.Run(new LaunchJob(Enum.Parse<LaunchMode>(arguments[0]), libraries, arguments[2], cases, Number(arguments[3])), message =>
         {
             output.WriteLine(message.ToJson());
             output.Flush();

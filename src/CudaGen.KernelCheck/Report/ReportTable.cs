@@ -6,7 +6,7 @@ namespace CudaGen.KernelCheck;
 /// <summary>The tables of a report, which the terminal and Markdown show alike.</summary>
 internal static class ReportTable
 {
-    private static readonly string[] CheckHeader = ["kernel", "case", "launch", "layers that ran", "max error", "result"];
+    private static readonly string[] CheckHeader = ["kernel", "case", "launch", "buffers", "layers that ran", "max error", "result"];
     private static readonly string[] FactsHeader =
         ["kernel", "registers", "shared", "local", "params", "threads", "loads", "stores", "barriers", "shuffles", "atomics", "div", "fp64", "calls"];
 
@@ -18,15 +18,17 @@ internal static class ReportTable
         {
             CheckResult[] results = [.. report.Results.Where(r => r.File == file.Name)];
             CheckResult[] whole = [.. results.Where(r => r.Case is null)];
-            rows.Add([file.Name, "", "", Layers(whole), "", Verdict(whole)]);
+            rows.Add([file.Name, "", "", "", Layers(whole), "", Verdict(whole)]);
             HashSet<string> launched = [];
             foreach (IGrouping<KernelCase, CheckResult> group in results.Where(r => r.Case is not null).GroupBy(r => r.Case!))
             {
                 launched.Add(group.Key.Kernel);
-                rows.Add([$"  {group.Key.Kernel}", group.Key.Name, group.Key.Launch, Layers(group), MaxError(group), Verdict(group)]);
+                (KernelCase c, string result) = (group.Key, Verdict(group));
+                rows.Add([$"  {c.Kernel}", c.Name, c.Launch, Buffers(c), Layers(group), MaxError(group), result]);
             }
+            string compiled = whole.Length == 0 ? "" : "compiled, not launched";
             foreach (KernelDeclaration kernel in file.Source.Kernels.Where(k => !launched.Contains(k.Name)))
-                rows.Add([$"  {kernel.Name}", "", "", whole.Length == 0 ? "" : "compiled, not launched", "", kernel.ExternC ? "" : "not extern \"C\""]);
+                rows.Add([$"  {kernel.Name}", "", "", "", compiled, "", kernel.ExternC ? "" : "not extern \"C\""]);
         }
         return rows;
     }
@@ -36,9 +38,10 @@ internal static class ReportTable
         FactsHeader,
         .. report.Facts.Select(f => f.Facts).Select(f => new[]
         {
-            f.Kernel, Text(f.LiveRegisters), f.DynamicShared ? $"{f.StaticShared} + dynamic" : Text(f.StaticShared), Text(f.LocalBytes), Text(f.ParameterBytes),
-            f.MaxThreads is int threads ? Text(threads) : "", f.Loads.ToString(), f.Stores.ToString(), Text(f.Barriers), Text(f.Shuffles), Text(f.Atomics),
-            Text(f.Divisions), Text(f.DoubleOperations), string.Join(" ", f.Calls.Select(c => c.StartsWith("__nv_", StringComparison.Ordinal) ? c[5..] : c)),
+            f.Kernel, Text(f.LiveRegisters), f.DynamicShared ? $"{f.StaticShared} + dynamic" : Text(f.StaticShared), Text(f.LocalBytes),
+            Text(f.ParameterBytes), f.MaxThreads is int threads ? Text(threads) : "", f.Loads.ToString(), f.Stores.ToString(),
+            Text(f.Barriers), Text(f.Shuffles), Text(f.Atomics), Text(f.Divisions), Text(f.DoubleOperations),
+            string.Join(" ", f.Calls.Select(c => c.Replace("__nv_", "", StringComparison.Ordinal))),
         }),
     ];
 
@@ -55,9 +58,12 @@ internal static class ReportTable
     public static IEnumerable<string> NotRun(CheckReport report) =>
     [
         .. report.Absent.Select(a => $"{a.Name}: {a.Reason}"),
-        .. report.Results.Where(r => r.Outcome == Outcome.NotRun).GroupBy(r => (r.Layer, r.Reason)).Select(g =>
-            $"{g.Key.Layer}, {(g.Count() <= 3 ? string.Join(" and ", g.Select(r => $"{r.File} {CaseName(r.Case!)}")) : $"{g.Count()} cases")}: {g.Key.Reason}"),
+        .. report.Results.Where(r => r.Outcome == Outcome.NotRun).GroupBy(r => (r.Layer, r.Reason))
+            .Select(g => $"{g.Key.Layer}, {Cases([.. g])}: {g.Key.Reason}"),
     ];
+
+    private static string Cases(CheckResult[] results) =>
+        results.Length <= 3 ? string.Join(" and ", results.Select(r => $"{r.File} {CaseName(r.Case!)}")) : $"{results.Length} cases";
 
     /// <summary>Columns of equal width, two spaces between them.</summary>
     public static string Align(List<string[]> rows)
@@ -69,9 +75,19 @@ internal static class ReportTable
         return text.ToString();
     }
 
-    public static string CaseName(KernelCase kernelCase) => kernelCase.Name.Length == 0 ? kernelCase.Kernel : $"{kernelCase.Kernel} [{kernelCase.Name}]";
+    public static string CaseName(KernelCase kernelCase) =>
+        kernelCase.Name.Length == 0 ? kernelCase.Kernel : $"{kernelCase.Kernel} [{kernelCase.Name}]";
 
-    private static string Subject(CheckResult result) => result.Case is null ? $"{result.File}, {result.Layer}" : $"{result.File}, {CaseName(result.Case)}, {result.Layer}";
+    private static string Subject(CheckResult result) =>
+        result.Case is null ? $"{result.File}, {result.Layer}" : $"{result.File}, {CaseName(result.Case)}, {result.Layer}";
+
+    // "y[1000] x[1000]", as much of it as a table has room for.
+    private static string Buffers(KernelCase kernelCase)
+    {
+        const int Room = 36;
+        string all = string.Join(" ", kernelCase.Arguments.Where(a => a.IsPointer).Select(a => $"{a.Name}[{a.Length}]"));
+        return all.Length <= Room ? all : $"{all[..(Room - 3)]}...";
+    }
 
     // "clang sm_70, sm_80, checked": layers of one tool share its name.
     private static string Layers(IEnumerable<CheckResult> results)

@@ -15,7 +15,8 @@ public enum Outcome
 /// <param name="Findings">One line each. For a planted bug that was found: what was found.</param>
 /// <param name="MaxError">Largest difference from what was expected, null where nothing was.</param>
 /// <param name="Reason">Why it did not run.</param>
-public sealed record CheckResult(string File, KernelCase? Case, string Layer, Outcome Outcome, IReadOnlyList<string> Findings, double? MaxError = null, string? Reason = null);
+public sealed record CheckResult(string File, KernelCase? Case, string Layer, Outcome Outcome, IReadOnlyList<string> Findings,
+    double? MaxError = null, string? Reason = null);
 
 /// <summary>Everything that a run found, in the order of files, cases and layers.</summary>
 /// <param name="Files">All files that were checked.</param>
@@ -24,8 +25,8 @@ public sealed record CheckResult(string File, KernelCase? Case, string Layer, Ou
 /// <param name="Warnings">What compilers remarked, without repetitions: file and line stand in them.</param>
 /// <param name="Absent">Layers that were asked for and could not run.</param>
 /// <param name="Strict">Whether a warning is a finding.</param>
-public sealed record CheckReport(IReadOnlyList<KernelFile> Files, IReadOnlyList<CheckResult> Results, IReadOnlyList<(string File, PtxFacts Facts)> Facts,
-    IReadOnlyList<string> Warnings, IReadOnlyList<AbsentLayer> Absent, bool Strict)
+public sealed record CheckReport(IReadOnlyList<KernelFile> Files, IReadOnlyList<CheckResult> Results,
+    IReadOnlyList<(string File, PtxFacts Facts)> Facts, IReadOnlyList<string> Warnings, IReadOnlyList<AbsentLayer> Absent, bool Strict)
 {
     public bool Clean => Results.All(r => r.Outcome != Outcome.Failed) && !(Strict && Warnings.Count > 0);
 

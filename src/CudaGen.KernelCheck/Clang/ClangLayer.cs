@@ -1,7 +1,7 @@
 namespace CudaGen.KernelCheck;
 
 /// <summary>The layer that compiles with clang for one architecture and reads facts from the PTX.</summary>
-public sealed class ClangCheck(ClangLayer clang, int architecture) : Layer
+public sealed class ClangLayer(ClangCompiler clang, int architecture) : Layer
 {
     private const int MostStaticShared = 48 * 1024, MostParameterBytes = 4096;
 
@@ -20,9 +20,10 @@ public sealed class ClangCheck(ClangLayer clang, int architecture) : Layer
     // What ptxas or a launch would refuse, and clang does not.
     private static IEnumerable<string> Limits(KernelFile file, PtxFacts facts)
     {
+        string kernel = $"{file.Name}: error: kernel '{facts.Kernel}'";
         if (facts.StaticShared > MostStaticShared)
-            yield return $"{file.Name}: error: kernel '{facts.Kernel}' has {facts.StaticShared} bytes of static shared memory, the limit is {MostStaticShared}";
+            yield return $"{kernel} has {facts.StaticShared} bytes of static shared memory, the limit is {MostStaticShared}";
         if (facts.ParameterBytes > MostParameterBytes)
-            yield return $"{file.Name}: error: kernel '{facts.Kernel}' has {facts.ParameterBytes} bytes of parameters, the limit is {MostParameterBytes}";
+            yield return $"{kernel} has {facts.ParameterBytes} bytes of parameters, the limit is {MostParameterBytes}";
     }
 }

@@ -6,7 +6,8 @@ namespace CudaGen.KernelCheck;
 /// <summary>Compiles CUDA C++ with NVRTC, or with its stand-in.</summary>
 internal sealed unsafe class KernelCompiler(CudaLibraries libraries)
 {
-    private readonly delegate* unmanaged[Cdecl]<int, byte*> _errorString = (delegate* unmanaged[Cdecl]<int, byte*>)libraries.Nvrtc("nvrtcGetErrorString");
+    private readonly delegate* unmanaged[Cdecl]<int, byte*> _errorString =
+        (delegate* unmanaged[Cdecl]<int, byte*>)libraries.Nvrtc("nvrtcGetErrorString");
     private readonly delegate* unmanaged[Cdecl]<nint*, byte*, byte*, int, byte**, byte**, int> _create =
         (delegate* unmanaged[Cdecl]<nint*, byte*, byte*, int, byte**, byte**, int>)libraries.Nvrtc("nvrtcCreateProgram");
     private readonly delegate* unmanaged[Cdecl]<nint*, int> _destroy = (delegate* unmanaged[Cdecl]<nint*, int>)libraries.Nvrtc("nvrtcDestroyProgram");
@@ -60,8 +61,10 @@ internal sealed unsafe class KernelCompiler(CudaLibraries libraries)
     // nvrtcGetXSize and nvrtcGetX.
     private readonly struct Getter(CudaLibraries libraries, string what)
     {
-        private readonly delegate* unmanaged[Cdecl]<nint, nuint*, int> _size = (delegate* unmanaged[Cdecl]<nint, nuint*, int>)libraries.Nvrtc($"nvrtcGet{what}Size");
-        private readonly delegate* unmanaged[Cdecl]<nint, byte*, int> _get = (delegate* unmanaged[Cdecl]<nint, byte*, int>)libraries.Nvrtc($"nvrtcGet{what}");
+        private readonly delegate* unmanaged[Cdecl]<nint, nuint*, int> _size =
+            (delegate* unmanaged[Cdecl]<nint, nuint*, int>)libraries.Nvrtc($"nvrtcGet{what}Size");
+        private readonly delegate* unmanaged[Cdecl]<nint, byte*, int> _get =
+            (delegate* unmanaged[Cdecl]<nint, byte*, int>)libraries.Nvrtc($"nvrtcGet{what}");
 
         public byte[] Get(nint program)
         {
