@@ -16,6 +16,8 @@ internal static class OptimiserRows
                 // The rate is large against the parameters, so that what is compared is the update, and epsilon is large
                 // so that its place shows.
                 yield return Adam(shape, 0, new(0.5f, Epsilon: 1e-2f));
+                // 1 - b2^2 = 0.002: all digits of it, not those of 1 - 0.998.
+                yield return Adam(shape, 1, new(0.5f, Epsilon: 1e-2f));
                 yield return Adam(shape, 4, new(0.5f, 0.5f, 0.9f, 1e-2f, AdamEpsilon.Hat));
                 yield return RmsProp(shape, new(0.5f, Epsilon: 1e-2f));
                 yield return RmsProp(shape, new(0.5f, 0.9f, 1e-2f, InsideRoot: true));
