@@ -253,6 +253,8 @@ public static class CodeTraining
 
         private void EndEpoch(long step, ProgressDisplay display)
         {
+            // What a GPU was given is not done yet, and its time belongs to the epoch.
+            device.Synchronize();
             display.Pause(step);
             Metric[] test = _evaluation.Run();
             Log(step, test);
