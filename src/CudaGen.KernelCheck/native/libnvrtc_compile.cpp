@@ -268,9 +268,11 @@ class Compilation
 
     bool compile()
     {
+        std::error_code error;
+        fs::create_directory_symlink(device_folder(), file(emu::shim_folder), error);
         std::vector<std::string> arguments = flags();
         arguments.insert(arguments.end(),
-                         {"-I" + device_folder().string(), "-c", file("unit.cpp"), "-o", file("unit.o")});
+                         {"-I" + std::string(emu::shim_folder), "-c", "unit.cpp", "-o", file("unit.o")});
         return run_compiler(arguments, folder_.path());
     }
 
@@ -316,7 +318,7 @@ class Compilation
         if (!done.started)
             return fail(compiler().program + " cannot be started\n");
         std::string text = replace_all(done.output, file("include").string() + "/", "");
-        text = replace_all(text, device_folder().string() + "/", "");
+        text = replace_all(text, emu::shim_folder + std::string("/"), "");
         result_.log += replace_all(text, folder_.path().string() + "/", "");
         // Where another part of the process collected the exit status, the file tells.
         return done.status == 0 || (done.status < 0 && fs::exists(arguments.back()));

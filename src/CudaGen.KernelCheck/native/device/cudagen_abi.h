@@ -9,6 +9,9 @@ namespace emu
 
 constexpr int abi_version = 2;
 
+// The folder of the shim's headers, as modules know it: nothing of this machine's folders gets into a module.
+constexpr const char* shim_folder = "cudagen-device";
+
 using Size = decltype(sizeof(0));
 
 struct Parameter

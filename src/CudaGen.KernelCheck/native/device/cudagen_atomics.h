@@ -8,20 +8,11 @@
 namespace cudagen
 {
 
-template <typename T> struct Word
+template <size_t> struct Word
 {
     using type = unsigned;
-    static_assert(sizeof(T) == 4 || sizeof(T) == 8, "atomics are of 32 or 64 bits");
 };
-template <> struct Word<unsigned long long>
-{
-    using type = unsigned long long;
-};
-template <> struct Word<long long>
-{
-    using type = unsigned long long;
-};
-template <> struct Word<double>
+template <> struct Word<8>
 {
     using type = unsigned long long;
 };
@@ -47,7 +38,7 @@ template <typename T, typename Change> CUDAGEN_BUILTIN T update(T* p, Change cha
 
 template <typename T, typename Change> CUDAGEN_BUILTIN T update(T* p, Change change)
 {
-    using Bits = typename Word<T>::type;
+    using Bits = typename Word<sizeof(T)>::type;
     Bits* word = reinterpret_cast<Bits*>(p);
     Bits old = __atomic_load_n(word, __ATOMIC_RELAXED);
     for (;;)
@@ -64,9 +55,8 @@ template <typename T, typename Change> CUDAGEN_BUILTIN T update(T* p, Change cha
 
 // The sum of signed integers wraps, as on a GPU.
 #define CUDAGEN_ATOMIC(name, expression, ...)                                                                          \
-    template <typename T> CUDAGEN_BUILTIN T name(T* p, cudagen::same<T> value)                                         \
+    template <typename T> CUDAGEN_BUILTIN cudagen::one_of<T, __VA_ARGS__> name(T* p, cudagen::same<T> value)           \
     {                                                                                                                  \
-        static_assert(cudagen::one_of<T, __VA_ARGS__>, #name " has no form for this type");                            \
         return cudagen::update(p, [value](T old) -> T { return expression; });                                         \
     }
 #define CUDAGEN_WRAPPING(op) cudagen::wrapping(old, value, [](auto a, auto b) { return a op b; })
@@ -76,7 +66,7 @@ namespace cudagen
 
 template <typename T, typename Op> CUDAGEN_BUILTIN T wrapping(T a, T b, Op op)
 {
-    if constexpr (__is_same(T, int))
+    if constexpr (is_same<T, int>)
         return static_cast<int>(op(static_cast<unsigned>(a), static_cast<unsigned>(b)));
     else
         return op(a, b);
@@ -97,8 +87,9 @@ CUDAGEN_ATOMIC(atomicDec, old == 0 || old > value ? value : old - 1, unsigned)
 #undef CUDAGEN_ATOMIC
 #undef CUDAGEN_WRAPPING
 
-template <typename T> CUDAGEN_BUILTIN T atomicCAS(T* p, cudagen::same<T> compare, cudagen::same<T> value)
+template <typename T>
+CUDAGEN_BUILTIN cudagen::one_of<T, int, unsigned, unsigned long long> atomicCAS(T* p, cudagen::same<T> compare,
+                                                                                cudagen::same<T> value)
 {
-    static_assert(cudagen::one_of<T, int, unsigned, unsigned long long>, "atomicCAS has no form for this type");
     return cudagen::update(p, [compare, value](T old) -> T { return old == compare ? value : old; });
 }

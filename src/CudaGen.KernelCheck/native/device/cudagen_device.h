@@ -101,7 +101,17 @@ template <typename T> struct Same // keeps an argument out of template deduction
 };
 template <typename T> using same = typename Same<T>::type;
 
-template <typename T, typename... Of> constexpr bool one_of = (__is_same(T, Of) || ...);
+// T if it is one of the others; no type otherwise, so that a call with other types matches no function.
+template <typename T, bool> struct If
+{
+};
+template <typename T> struct If<T, true>
+{
+    using type = T;
+};
+template <typename A, typename B> constexpr bool is_same = false;
+template <typename A> constexpr bool is_same<A, A> = true;
+template <typename T, typename... Of> using one_of = typename If<T, (is_same<T, Of> || ...)>::type;
 
 template <typename T> CUDAGEN_BUILTIN unsigned long long to_bits(T value)
 {
@@ -120,7 +130,7 @@ template <typename T> CUDAGEN_BUILTIN T from_bits(unsigned long long bits)
 }
 
 template <typename T>
-constexpr bool shuffles = one_of<T, int, unsigned, long, unsigned long, long long, unsigned long long, float, double>;
+using shuffled = one_of<T, int, unsigned, long, unsigned long, long long, unsigned long long, float, double>;
 
 } // namespace cudagen
 
@@ -178,9 +188,9 @@ CUDAGEN_BUILTIN void __threadfence_block()
 }
 
 #define CUDAGEN_SHUFFLE(name, op, type)                                                                                \
-    template <typename T> CUDAGEN_BUILTIN T name(unsigned mask, T value, type argument, int width = 32, CUDAGEN_SITE)  \
+    template <typename T>                                                                                              \
+    CUDAGEN_BUILTIN cudagen::shuffled<T> name(unsigned mask, T value, type argument, int width = 32, CUDAGEN_SITE)     \
     {                                                                                                                  \
-        static_assert(cudagen::shuffles<T>, #name " takes 32-bit and 64-bit numbers");                                 \
         return cudagen::from_bits<T>(cudagen_warp(emu::WarpOp::op, mask, cudagen::to_bits(value),                      \
                                                   static_cast<int>(argument), width, line, file));                     \
     }
@@ -207,8 +217,8 @@ CUDAGEN_BUILTIN int __all_sync(unsigned mask, int predicate, CUDAGEN_SITE)
 
 template <typename T> CUDAGEN_BUILTIN unsigned __match_any_sync(unsigned mask, T value, CUDAGEN_SITE)
 {
-    static_assert(cudagen::shuffles<T>, "__match_any_sync takes 32-bit and 64-bit numbers");
-    return static_cast<unsigned>(cudagen_warp(emu::WarpOp::MatchAny, mask, cudagen::to_bits(value), 0, 32, line, file));
+    unsigned long long bits = cudagen::to_bits<cudagen::shuffled<T>>(value);
+    return static_cast<unsigned>(cudagen_warp(emu::WarpOp::MatchAny, mask, bits, 0, 32, line, file));
 }
 
 CUDAGEN_BUILTIN unsigned __reduce_add_sync(unsigned mask, unsigned value, CUDAGEN_SITE)

@@ -1,6 +1,7 @@
 // findings.cpp - from what a launch found to reports.
 #include "findings.h"
 #include "module.h"
+#include <algorithm>
 #include <cstdlib>
 
 namespace emu
@@ -46,6 +47,8 @@ Status Findings::publish(Module& module, const char* kernel)
 {
     if (list_.empty())
         return Success;
+    Status status = list_.front().status;
+    list_.resize(std::min(list_.size(), static_cast<size_t>(settings().max_reports)));
     std::vector<uint32_t> codes;
     for (const Finding& finding : list_)
         collect_marks(finding.text, codes);
@@ -58,7 +61,7 @@ Status Findings::publish(Module& module, const char* kernel)
         std::string repeated = finding.count > 1 ? " (" + std::to_string(finding.count) + " times)" : "";
         report(finding.status, kernel + (": " + replace_marks(finding.text, lines)) + repeated);
     }
-    return list_.front().status;
+    return status;
 }
 
 } // namespace emu

@@ -24,7 +24,9 @@ inline void on_access(const void* p, size_t size, Checker::Kind kind, void* code
     EMU_API void __tsan_write##size(void* p)                                                                           \
     {                                                                                                                  \
         on_access(p, size, Checker::Kind::Write, __builtin_return_address(0));                                         \
-    }                                                                                                                  \
+    }
+
+#define EMU_UNALIGNED_HOOKS(size)                                                                                      \
     EMU_API void __tsan_unaligned_read##size(void* p)                                                                  \
     {                                                                                                                  \
         on_access(p, size, Checker::Kind::Read, __builtin_return_address(0));                                          \
@@ -41,6 +43,10 @@ extern "C"
     EMU_HOOKS(4)
     EMU_HOOKS(8)
     EMU_HOOKS(16)
+    EMU_UNALIGNED_HOOKS(2)
+    EMU_UNALIGNED_HOOKS(4)
+    EMU_UNALIGNED_HOOKS(8)
+    EMU_UNALIGNED_HOOKS(16)
 
     EMU_API void __tsan_read_range(void* p, size_t size)
     {

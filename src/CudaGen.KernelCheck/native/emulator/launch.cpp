@@ -91,6 +91,8 @@ Status check_launch(Module*, const Kernel* kernel, const Grid& grid, size_t max_
 Status run(Module* module, const Kernel* kernel, const Grid& grid, void** arguments)
 {
     Guard guard(lock());
+    if (check_launch(module, kernel, grid, max_dynamic_shared_memory) != Success)
+        return InvalidValue;
     Launch launch(*module, *kernel, grid, arguments);
     if (module->checked())
         worker(0).run(launch, &checker());

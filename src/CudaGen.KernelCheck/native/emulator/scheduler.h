@@ -163,7 +163,7 @@ class Worker
     void check_partners(const Warp& warp, const Thread& me);
     void lane_exited(Warp& warp, const Thread& gone);
     unsigned expected(const Warp& warp, const Thread& thread) const;
-    bool complete(Warp& warp, const Thread& me);
+    void complete(Warp& warp, const Thread& me);
     void compute(const Thread& me, unsigned lanes);
     unsigned equal_lanes(const Thread& me, unsigned lanes);
     uint64_t shuffle(const Thread& me, unsigned lanes);

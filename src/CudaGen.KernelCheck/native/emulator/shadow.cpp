@@ -40,7 +40,6 @@ void Checker::begin_launch(Worker& worker, char* shared)
         dynamic_end_ = dynamic_begin_;
     races_ = launch_->settings.races;
     unset_ = launch_->settings.unset;
-    shared_cells_.resize(std::max(shared_cells_.size(), shared_size_ / 4 + 1)); // what is there belongs to other blocks
     map_shared();
     memset(recent_, 0, sizeof recent_);
     atomics_.clear();
@@ -48,8 +47,10 @@ void Checker::begin_launch(Worker& worker, char* shared)
     if (launch_->blocks() >= UINT32_MAX - block_)
     {
         forget_races(); // the numbers of blocks start anew
+        shared_cells_.clear();
         block_ = 0;
     }
+    shared_cells_.resize(std::max(shared_cells_.size(), shared_size_ / 4 + 1)); // what is there belongs to other blocks
     first_block_ = block_ + 1;
     grant();
 }
@@ -194,7 +195,8 @@ void Checker::map_shared()
         if (module().uses(launch_->kernel, array))
             fill(array.offset, array.size, number);
     }
-    fill(dynamic_begin_, launch_->grid.shared, static_cast<uint16_t>(number + 1));
+    if (module().dynamic_shared_size() > 0)
+        fill(dynamic_begin_, launch_->grid.shared, static_cast<uint16_t>(number + 1));
 }
 
 void Checker::check_shared_bounds(const Now& now, size_t offset)

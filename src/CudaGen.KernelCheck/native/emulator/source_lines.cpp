@@ -13,7 +13,7 @@ namespace
 // The innermost frame of a kernel file: those of the shim's own headers say nothing to its reader.
 bool is_kernel_line(const std::string& line)
 {
-    return line.find("??") == std::string::npos && line.find("cudagen_") == std::string::npos &&
+    return line.find("??") == std::string::npos && line.find(shim_folder) == std::string::npos &&
            line.find(":0") != line.size() - 2 && line.find(':') != std::string::npos;
 }
 

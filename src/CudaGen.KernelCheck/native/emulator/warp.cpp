@@ -111,15 +111,14 @@ void Worker::check_partners(const Warp& warp, const Thread& me)
 
 void Worker::lane_exited(Warp& warp, const Thread& gone)
 {
-    for (unsigned waiting = warp.waiting; waiting; waiting &= waiting - 1)
+    for (unsigned i = 0; i < warp_size; ++i)
     {
-        const Thread& other = lane(gone, first_lane(waiting));
-        if (!(other.mask >> gone.lane & 1))
+        const Thread& other = lane(gone, i);
+        if (!(warp.waiting >> i & 1) || !(other.mask >> gone.lane & 1))
             continue;
         if (other.op != WarpOp::Sync)
             fail_warp(other, "lane " + std::to_string(gone.lane) + " in the mask has exited");
-        if (complete(warp, other))
-            waiting &= warp.waiting;
+        complete(warp, other); // takes it and its partners off the waiting ones
     }
 }
 
@@ -129,14 +128,15 @@ unsigned Worker::expected(const Warp& warp, const Thread& thread) const
     return thread.mask & warp.exists & ~warp.exited;
 }
 
-bool Worker::complete(Warp& warp, const Thread& me)
+// Lets the lanes of an operation go on if all of them are there.
+void Worker::complete(Warp& warp, const Thread& me)
 {
     unsigned lanes = expected(warp, me);
     if ((warp.waiting & lanes) != lanes)
-        return false;
+        return;
     for (unsigned rest = lanes; rest; rest &= rest - 1)
         if (!same_operation(lane(me, first_lane(rest)), me))
-            return false;
+            return;
     compute(me, lanes);
     warp.waiting &= ~lanes;
     bool descending = launch_->settings.order == Order::Descending;
@@ -148,7 +148,6 @@ bool Worker::complete(Warp& warp, const Thread& me)
     }
     if (checker_ && me.op == WarpOp::Sync) // the others order no memory
         checker_->warp_synchronised(me.warp, lanes);
-    return true;
 }
 
 void Worker::compute(const Thread& me, unsigned lanes)
