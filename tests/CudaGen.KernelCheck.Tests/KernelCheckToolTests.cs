@@ -100,6 +100,24 @@ public sealed class KernelCheckToolTests : IDisposable
     }
 
     [Fact]
+    public void A_worker_ends_with_the_program_that_started_it()
+    {
+        File.WriteAllText(_folder["k.cu"], Bad);
+        File.WriteAllText(_folder["k.json"], Endless);
+        var job = new LaunchJob(LaunchMode.Fast, Session.Folder, _folder["k.cu"], CaseFile.Read(_folder["k.json"]), 1);
+        Subprocess worker = Run([.. WorkerCommand.Arguments(job)]); // with an empty standard input
+        Assert.Equal(128 + 9, worker.ExitCode);
+    }
+
+    [Fact]
+    public void The_documentation_shows_the_example_as_it_is()
+    {
+        string page = File.ReadAllText(Path.Combine(Folders.Root, "docs", "kernels.md"));
+        string reference = File.ReadAllText(Path.Combine(Folders.Root, "docs", "examples", "saxpy", "cases", "saxpy_reference.cs"));
+        Assert.Contains($"```csharp\n{reference}```\n", page, Ordinal);
+    }
+
+    [Fact]
     public void Wrong_input_ends_with_one_line_and_status_2()
     {
         Complains(Run(), "found neither --kernels nor --case");

@@ -54,7 +54,6 @@ public sealed partial class LaunchLayer(LaunchMode mode, string? libraries, int 
     {
         string[] arguments = [.. worker.Arguments, .. WorkerCommand.Arguments(job)];
         using Process process = Subprocess.Start(worker.Program, arguments, Environment.CurrentDirectory);
-        process.StandardInput.Close();
         Task<string> errors = process.StandardError.ReadToEndAsync();
         bool hangs = false;
         while (true)

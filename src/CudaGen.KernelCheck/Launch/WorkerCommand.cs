@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace CudaGen.KernelCheck;
@@ -14,12 +15,16 @@ public static class WorkerCommand
         .. job.Cases.SelectMany(c => new[] { c.CaseFile, c.Index.ToString(CultureInfo.InvariantCulture), c.ExpectedFolder ?? "" }),
     ];
 
-    /// <summary>Does the job of a command line and writes a line of JSON for each step to the output.</summary>
+    /// <summary>
+    /// Does the job of a command line and writes a line of JSON for each step to the output. Ends when standard input does: a
+    /// kernel that loops for ever must not outlive the program that waits for it.
+    /// </summary>
     /// <param name="arguments">All arguments after <see cref="Name"/>.</param>
     /// <param name="output">Read by <see cref="LaunchLayer"/>.</param>
     public static void Run(IReadOnlyList<string> arguments, TextWriter output)
     {
         ArgumentNullException.ThrowIfNull(arguments);
+        new Thread(EndWithInput) { IsBackground = true }.Start();
         Dictionary<string, IReadOnlyList<KernelCase>> files = [];
         List<KernelCase> cases = [];
         for (int i = 4; i < arguments.Count; i += 3)
@@ -35,6 +40,14 @@ public static class WorkerCommand
             output.WriteLine(message.ToJson());
             output.Flush();
         });
+    }
+
+    // At once: an orderly exit would wait for what the kernel holds.
+    private static void EndWithInput()
+    {
+        while (Console.In.Read() >= 0)
+            continue;
+        Process.GetCurrentProcess().Kill();
     }
 
     private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
