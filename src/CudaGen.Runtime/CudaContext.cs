@@ -11,7 +11,7 @@ namespace CudaGen.Runtime;
 internal sealed unsafe class CudaContext : IDisposable
 {
     [ThreadStatic]
-    private static nint s_current;
+    private static nint _current;
 
     private readonly CUdevice _device;
     private readonly CUcontext _context;
@@ -57,7 +57,7 @@ internal sealed unsafe class CudaContext : IDisposable
         try
         {
             Check(Cuda.cuCtxSetCurrent(_context));
-            s_current = _context.Value;
+            _current = _context.Value;
             if (!_ownsContext)
                 Check(Cuda.cuCtxGetDevice(out _device));
             Multiprocessors = Attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
@@ -133,7 +133,7 @@ internal sealed unsafe class CudaContext : IDisposable
     {
         if (_unreported != CUresult.CUDA_SUCCESS)
             ThrowUnreported();
-        if (s_current != _context.Value)
+        if (_current != _context.Value)
             MakeCurrent();
     }
 
@@ -148,7 +148,7 @@ internal sealed unsafe class CudaContext : IDisposable
     internal void MakeCurrent()
     {
         Check(Cuda.cuCtxSetCurrent(_context));
-        s_current = _context.Value;
+        _current = _context.Value;
     }
 
     internal nint Allocate(nuint bytes)
@@ -164,7 +164,7 @@ internal sealed unsafe class CudaContext : IDisposable
         // Often something failed and that is why memory is given back: what fails here must not hide it, and surfaces at
         // the next call. What the device may still be using is not freed under it.
         _ = Cuda.cuCtxSetCurrent(_context);
-        s_current = _context.Value;
+        _current = _context.Value;
         CUresult status = Cuda.cuStreamSynchronize(Stream);
         if (status == CUresult.CUDA_SUCCESS)
             status = Cuda.cuMemFree_v2(new((nuint)pointer));
@@ -327,7 +327,7 @@ internal sealed unsafe class CudaContext : IDisposable
             _ = Cuda.cuModuleUnload(module);
         if (_ownsStream)
             _ = Cuda.cuStreamDestroy_v2(Stream);
-        s_current = 0;
+        _current = 0;
         if (_ownsContext)
             _ = Cuda.cuDevicePrimaryCtxRelease_v2(_device);
     }

@@ -89,7 +89,14 @@ public sealed unsafe partial class Device : IDisposable
     {
         ArgumentNullException.ThrowIfNull(name);
         if (name == "auto")
-            name = implementation is Implementation.Reference or Implementation.Cpu || !CudaIsHere() ? "cpu" : "cuda";
+        {
+            name = implementation switch
+            {
+                Implementation.Reference or Implementation.Cpu => "cpu",
+                Implementation.Kernel or Implementation.Library => "cuda",
+                _ => CudaIsHere() ? "cuda" : "cpu",
+            };
+        }
         if (name == "cpu")
             return Cpu(threads, implementation);
         if (name == "cuda")

@@ -49,4 +49,6 @@ public sealed class Kernel(KernelSource source, string name)
 public readonly record struct Dim3(int X, int Y = 1, int Z = 1)
 {
     public static implicit operator Dim3(int x) => new(x);
+
+    public override string ToString() => $"({X}, {Y}, {Z})";
 }

@@ -30,16 +30,17 @@ struct Settings
     bool contract = false; // compile with fused multiply-add contraction, as NVRTC does by default
     Order order = Order::Ascending;
     uint64_t seed = 1;
-    bool poison = true;    // fresh and shared memory is 0xFF: NaN
+    bool poison = true;              // fresh and shared memory is 0xFF: NaN
     bool races = true, unset = true; // what the checked build reports besides bounds
-    int preempt = 0;       // checked build: switch to another thread at one access in n; 0 = never
-    int workers = 1;       // OS threads over which the fast build spreads blocks
+    int preempt = 0;                 // checked build: switch to another thread at one access in n; 0 = never
+    int workers = 1;                 // OS threads over which the fast build spreads blocks
     int max_reports = 20;
 };
 
-// Read from the environment at the first use (CUDAGEN_CHECK_MODE=fast|checked, CUDAGEN_CHECK_ORDER=ascending|descending|
-// random:SEED, CUDAGEN_CHECK_CONTRACT=1, CUDAGEN_CHECK_PREEMPT=N, CUDAGEN_CHECK_WORKERS=N), over the defaults that the build
-// of the folder chose (macro CUDAGEN_CHECKED_DEFAULT). May be changed between launches.
+// Read from the environment at the first use (CUDAGEN_CHECK_MODE=fast|checked,
+// CUDAGEN_CHECK_ORDER=ascending|descending| random:SEED, CUDAGEN_CHECK_CONTRACT=1, CUDAGEN_CHECK_PREEMPT=N,
+// CUDAGEN_CHECK_WORKERS=N), over the defaults that the build of the folder chose (macro CUDAGEN_CHECKED_DEFAULT). May
+// be changed between launches.
 EMU_API Settings& settings();
 
 // ---- memory ---------------------------------------------------------------------------------------------------------
@@ -79,9 +80,9 @@ EMU_API const Allocation* find(const void* p, size_t size = 1);
 EMU_API size_t bytes_in_use(Space space);
 EMU_API std::vector<Allocation> live_allocations();
 
-// An access by something other than a kernel (a copy, a fill, a library call) at the time when it happens. False after a
-// report: out of bounds, freed or no device memory. A read in the checked mode of bytes that nobody wrote is reported too
-// unless may_be_unset; a write marks bytes as set.
+// An access by something other than a kernel (a copy, a fill, a library call) at the time when it happens. False after
+// a report: out of bounds, freed or no device memory. A read in the checked mode of bytes that nobody wrote is reported
+// too unless may_be_unset; a write marks bytes as set.
 EMU_API bool access(const void* p, size_t size, bool write, const char* who, bool may_be_unset = false);
 
 // ---- reports --------------------------------------------------------------------------------------------------------
@@ -96,7 +97,7 @@ enum Status : int
     LaunchOutOfResources = 701,
     LaunchTimeout = 702, // deadlock
     MisalignedAddress = 716,
-    LaunchFailed = 719,  // races, divergent barriers, bad warp masks, unset reads
+    LaunchFailed = 719, // races, divergent barriers, bad warp masks, unset reads
 };
 
 EMU_API void report(Status status, const std::string& text); // text: one line, no newline at the end
@@ -124,14 +125,14 @@ struct Grid
     unsigned gx, gy, gz, bx, by, bz, shared;
 };
 
-// What cuLaunchKernel refuses at once: block > 1024 threads, block z > 64, grid y or z > 65535, zero extents, dynamic plus
-// static shared memory over 48 KB (or over max_dynamic_shared when the function's attribute was raised), launch bound.
-// Such a refusal does not stick, so it is no report; `reason` gets the text.
+// What cuLaunchKernel refuses at once: block > 1024 threads, block z > 64, grid y or z > 65535, zero extents, dynamic
+// plus static shared memory over 48 KB (or over max_dynamic_shared when the function's attribute was raised), launch
+// bound. Such a refusal does not stick, so it is no report; `reason` gets the text.
 EMU_API Status check_launch(Module* module, const Kernel* kernel, const Grid& grid, size_t max_dynamic_shared,
                             std::string* reason = nullptr);
 
-// Runs all threads; arguments[i] points at parameter i. Called when the stream gets there, not when it is enqueued. Returns
-// Success or the status of the first report.
+// Runs all threads; arguments[i] points at parameter i. Called when the stream gets there, not when it is enqueued.
+// Returns Success or the status of the first report.
 EMU_API Status run(Module* module, const Kernel* kernel, const Grid& grid, void** arguments);
 
 } // namespace emu

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using CudaGen.Runtime;
 using CudaGen.Runtime.Native;
 using static CudaGen.Runtime.Native.Status;
@@ -182,7 +183,15 @@ internal sealed unsafe class CudnnConvolution : ICudaConvolution
         => status == cudnnStatus_t.CUDNN_STATUS_SUCCESS && determinism == cudnnDeterminism_t.CUDNN_DETERMINISTIC
             && math is cudnnMathType_t.CUDNN_DEFAULT_MATH or cudnnMathType_t.CUDNN_FMA_MATH;
 
-    private static bool Fits(cudnnStatus_t status, nuint bytes) => status == cudnnStatus_t.CUDNN_STATUS_SUCCESS && bytes <= MaximalWorkspace;
+    // cuDNN 8 and 9 have different numbers for what an algorithm cannot do.
+    private static bool Fits(cudnnStatus_t status, nuint bytes, [CallerArgumentExpression(nameof(status))] string call = "")
+    {
+        const int NotSupported8 = 9, NotSupported9 = 3000;
+        if ((int)status is NotSupported8 or (>= NotSupported9 and < 4000))
+            return false;
+        Check(status, call);
+        return bytes <= MaximalWorkspace;
+    }
 
     private CudaGenException NoAlgorithm(string pass)
         => new($"cuDNN {_dnn.Version} has no {pass} pass in float32 and in a fixed order for x {_shape.X}, weights {_shape.W}, stride "

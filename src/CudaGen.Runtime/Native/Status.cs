@@ -65,9 +65,10 @@ internal static unsafe class Status
     /// <summary>The text of a C string.</summary>
     internal static string Text(byte* text) => Marshal.PtrToStringUTF8((nint)text) ?? "";
 
-    // "Cuda.cuMemAlloc_v2(out address, bytes)" without the class: what a person looks up in NVIDIA's manual.
+    // "Cuda.cuMemAlloc_v2(out address, bytes)" without the class, on one line: what a person looks up in NVIDIA's manual.
     private static string FunctionOf(string call)
     {
+        call = string.Join(' ', call.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
         int arguments = call.IndexOf('(', StringComparison.Ordinal);
         return call[(call.AsSpan(0, Math.Max(arguments, 0)).IndexOf('.') + 1)..];
     }
