@@ -26,7 +26,9 @@ enum class Order
 
 struct Settings
 {
-    bool checked = false;  // which of the two builds of a kernel NVRTC's stand-in makes: the hooks, or -O2 without
+    // Which of the two builds of a kernel NVRTC's stand-in makes: with the hooks, or -O2 without. In the fast one a wild
+    // pointer ends the process, so run it on what passed the checked one.
+    bool checked = false;
     bool contract = false; // compile with fused multiply-add contraction, as NVRTC does by default
     Order order = Order::Ascending;
     uint64_t seed = 1;

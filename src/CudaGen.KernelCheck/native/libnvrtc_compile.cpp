@@ -7,12 +7,10 @@
 #include "emulator.h"
 #include "emulator/process.h"
 #include "libnvrtc_source.h"
-#include <climits>
 #include <cstdlib>
 #include <dlfcn.h>
 #include <filesystem>
 #include <fstream>
-#include <mutex>
 #include <sstream>
 
 namespace nvrtc

@@ -1,6 +1,5 @@
 // libnvrtc_dialect.cpp - what g++ and clang++ accept in a kernel file, and NVRTC does not.
 #include "libnvrtc_source.h"
-#include <map>
 
 namespace nvrtc
 {
@@ -79,13 +78,13 @@ class Dialect
     {
         for (const Function& function : source_.functions)
             if (!function.is_class && !function.device && !function.global)
-                host_functions_[function.name] = true;
+                host_functions_.insert(function.name);
         for (const Function& function : source_.functions)
             if (function.device)
                 host_functions_.erase(function.name); // an overload
         for (const Variable& variable : source_.variables)
             if (!variable.device && !variable.constant && !variable.usable)
-                host_variables_[variable.name] = true;
+                host_variables_.insert(variable.name);
     }
 
     void check_body(const Function& function)
@@ -127,7 +126,7 @@ class Dialect
 
     Source& source_;
     bool default_device_;
-    std::map<std::string, bool> host_functions_, host_variables_;
+    std::set<std::string> host_functions_, host_variables_;
 };
 
 } // namespace

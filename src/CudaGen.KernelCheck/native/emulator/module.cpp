@@ -1,8 +1,6 @@
 // module.cpp - loads the shared libraries that NVRTC's stand-in makes.
 #include "module.h"
 #include "memory.h"
-#include <algorithm>
-#include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <cxxabi.h>
