@@ -1,8 +1,8 @@
 // cudagen_clang.h - what NVRTC predeclares, for clang's CUDA mode without a CUDA toolkit.
 //
-// The clang layer (ClangCompiler.cs) puts it in front of each kernel file, compiles to PTX and goes no further. It is also
-// the list of what kernels may use, builtins.txt (functions without their f too, as CUDA overloads them): anything else
-// fails to compile. Functions that NVIDIA implements in libdevice stay external calls of __nv_* in the PTX.
+// The clang layer (ClangCompiler.cs) puts it in front of each kernel file, compiles to PTX and goes no further. It is
+// also the list of what kernels may use, builtins.txt (functions without their f too, as CUDA overloads them): anything
+// else fails to compile. Functions that NVIDIA implements in libdevice stay external calls of __nv_* in the PTX.
 #pragma clang system_header
 
 #define __CUDACC_RTC__
