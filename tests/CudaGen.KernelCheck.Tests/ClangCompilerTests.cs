@@ -123,6 +123,45 @@ public sealed class ClangCompilerTests : IDisposable
         Assert.Contains(result.Errors, e => e.StartsWith("k.cu:", Ordinal) && e.Contains(error, Ordinal));
     }
 
+    [Theory]
+    [InlineData("float twice(float x) { return 2 * x; }", "k.cu:1: error: function 'twice' has neither __device__ nor __global__")]
+    [InlineData("\nstatic inline int add(int a, int b = (1 + 2))\n{ return a + b; }", "k.cu:2: error: function 'add'")]
+    [InlineData("constexpr int four() { return 4; }", "function 'four'")]
+    [InlineData("template <class T> T same(T v) { return v; }", "function 'same'")]
+    [InlineData("namespace a { namespace b { void inside() {} } }", "function 'inside'")]
+    [InlineData("const float table[2] = {1, 2};", "array 'table' has neither __constant__ nor __device__")]
+    [InlineData("static constexpr int steps[] = {1, 2};", "array 'steps'")]
+    [InlineData("/* a\n b */ const float grid[2][2] = {{1, 2}, {3, 4}};", "k.cu:2: error: array 'grid'")]
+    [InlineData("struct Box { int v; int get() const { return v; } };", "function 'get'")]
+    [InlineData("__host__ void host() {}", "function 'host'")]
+    [InlineData("#define BEGIN {\nvoid macro() BEGIN }", "k.cu:2: error: function 'macro'")]
+    [InlineData("int counter;", "variable 'counter'")]
+    [InlineData("static float scale = 2.0f;", "variable 'scale'")]
+    public void What_clang_merely_leaves_out_is_refused(string text, string complaint)
+    {
+        ClangResult result = Compile(text);
+        Assert.Null(result.Ptx);
+        Assert.Contains(complaint, Assert.Single(result.Errors), Ordinal);
+    }
+
+    [Theory]
+    [InlineData("__device__ float twice(float x) { return 2 * x; }")]
+    [InlineData("static __host__ __device__ __forceinline__ float twice(float x) { return 2 * x; }")]
+    [InlineData("#define HD __host__ \\\n __device__\nHD float twice(float x) { return 2 * x; }")]
+    [InlineData("__constant__ float table[2] = {1, 2};\n__device__ int counter;")]
+    [InlineData("const int size = 4; constexpr float half = 0.5f; static const unsigned mask = ~0u;")]
+    [InlineData("struct __align__(16) Pair { float a[2]; __device__ float sum() const { return a[0] + a[1]; } };")]
+    [InlineData("struct Philox { unsigned key[2]; };\nenum Kind { A, B };\nunion U { float f; int i; };\nenum class C : int { X };")]
+    [InlineData("typedef float real; using index = int; static_assert(sizeof(int) == 4, \"int\");")]
+    [InlineData("__device__ float later(float x);\nfloat host_only(float x);")]
+    [InlineData("template <class T> struct Box { T v[4]; };")]
+    [InlineData("__device__ int operator+(int2 a, int2 b) { return a.x + b.x; }")]
+    [InlineData("extern __shared__ float buffer[];")]
+    [InlineData("#ifndef __CUDACC_RTC__\n#include <cstdio>\nint main() { return 0; }\n#endif")]
+    [InlineData("namespace a { struct B { B() = default; __device__ B(int v) : v(v) {} int v; }; }\nnamespace c = a;\nusing namespace c;")]
+    [InlineData("#define KERNEL(NAME, OP) extern \"C\" __global__ void NAME(float* x) { x[0] OP 1; }\nKERNEL(add, +=)\nKERNEL(subtract, -=)")]
+    public void Device_code_types_and_constants_are_not(string text) => Assert.Empty(Compile(text).Errors);
+
     [Fact]
     public void Unintended_double_precision_is_a_warning()
     {

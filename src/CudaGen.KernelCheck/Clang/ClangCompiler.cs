@@ -81,23 +81,30 @@ public sealed partial class ClangCompiler : IDisposable
     public ClangResult Compile(string path, int architecture)
     {
         ArgumentNullException.ThrowIfNull(path);
-        string feature = Targets.Single(t => t.Architecture == architecture).Ptx;
+        Subprocess run = Run(path, architecture, "-S");
+        string file = Path.GetFileName(path);
+        string[] errors = [.. Diagnostics(run.Errors, ErrorLine())], warnings = [.. Diagnostics(run.Errors, WarningLine())];
+        if (run.TimedOut)
+            errors = [.. errors, $"{file}: error: clang was still compiling after {Limit.TotalSeconds:0} s"];
+        else if (run.ExitCode != 0 && errors.Length == 0)
+            errors = [$"{file}: error: clang ended with status {run.ExitCode}: {run.Errors.Trim().ReplaceLineEndings(" ")}"];
+        if (errors.Length == 0)
+            errors = [.. HostCode.Find(Run(path, architecture, "-E").Output, Prelude)];
+        return new ClangResult(errors.Length == 0 ? run.Output : null, errors, warnings);
+    }
+
+    // In the folder of the file and by its bare name, so that this is how diagnostics call it.
+    private Subprocess Run(string path, int architecture, string action)
+    {
         path = Path.GetFullPath(path);
-        // In the folder of the file and by its bare name, so that this is how diagnostics call it.
-        Subprocess run = Subprocess.Run(_program,
+        string feature = Targets.Single(t => t.Architecture == architecture).Ptx;
+        return Subprocess.Run(_program,
             ["-x", "cuda", "--cuda-device-only", "-nocudainc", "-nocudalib", $"--cuda-gpu-arch=sm_{architecture}", $"--cuda-feature={feature}",
              "-std=c++17", "-O3", "-nostdinc", "-nostdinc++", "-nobuiltininc", "-Xclang", "-fno-cuda-host-device-constexpr",
              // Indices are unsigned and sizes are int in most CUDA code: comparing them is no sign of a mistake.
              "-Wall", "-Wextra", "-Wdouble-promotion", "-Wno-sign-compare",
-             "-fno-color-diagnostics", "-fno-caret-diagnostics", "-include", Prelude, "-S", "-o", "-", Path.GetFileName(path)],
+             "-fno-color-diagnostics", "-fno-caret-diagnostics", "-include", Prelude, action, "-o", "-", Path.GetFileName(path)],
             Path.GetDirectoryName(path)!, Limit);
-
-        string[] errors = [.. Diagnostics(run.Errors, ErrorLine())], warnings = [.. Diagnostics(run.Errors, WarningLine())];
-        if (run.TimedOut)
-            errors = [.. errors, $"{Path.GetFileName(path)}: error: clang was still compiling after {Limit.TotalSeconds:0} s"];
-        else if (run.ExitCode != 0 && errors.Length == 0)
-            errors = [$"{Path.GetFileName(path)}: error: clang ended with status {run.ExitCode}: {run.Errors.Trim().ReplaceLineEndings(" ")}"];
-        return new ClangResult(errors.Length == 0 ? run.Output : null, errors, warnings);
     }
 
     // Each with its first note, which often is the reason ("candidate function not viable: call to __host__ function").

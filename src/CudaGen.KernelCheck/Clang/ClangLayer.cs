@@ -14,7 +14,7 @@ public sealed class ClangLayer(ClangCompiler clang, int architecture) : Layer
         if (result.Ptx is null)
             return new LayerResult(result.Errors, result.Warnings, [], []);
         IReadOnlyList<PtxFacts> facts = PtxFacts.Read(result.Ptx);
-        return new LayerResult([.. file.Source.Complaints, .. facts.SelectMany(f => Limits(file, f))], result.Warnings, facts, []);
+        return new LayerResult([.. facts.SelectMany(f => Limits(file, f))], result.Warnings, facts, []);
     }
 
     // What ptxas or a launch would refuse, and clang does not.
