@@ -26,8 +26,8 @@ enum class Order
 
 struct Settings
 {
-    // Which of the two builds of a kernel NVRTC's stand-in makes: with the hooks, or -O2 without. In the fast one a wild
-    // pointer ends the process, so run it on what passed the checked one.
+    // Which of the two builds of a kernel NVRTC's stand-in makes: with the hooks, or -O2 without. In the fast one a
+    // wild pointer ends the process, so run it on what passed the checked one.
     bool checked = false;
     bool contract = false; // compile with fused multiply-add contraction, as NVRTC does by default
     Order order = Order::Ascending;
