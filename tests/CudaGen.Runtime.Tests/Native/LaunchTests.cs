@@ -161,7 +161,7 @@ public sealed class LaunchTests
         Assert.Equal(1, e.Status);
         Assert.StartsWith("cuLaunchKernel(add, ", e.Message, StringComparison.Ordinal);
         Assert.Contains("CUDA_ERROR_INVALID_VALUE (1)", e.Message, StringComparison.Ordinal);
-        Assert.Contains("X = 2048", e.Message, StringComparison.Ordinal);
+        Assert.Contains("block (2048, 1, 1)", e.Message, StringComparison.Ordinal);
         device.Launch(add, 1, 32, 0, y, 1f, 3);
         Assert.Equal([1, 1, 1], device.ToArray(y));
     }
