@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace CudaGen.KernelCheck;
 
 /// <summary>Sends kernel files and their cases through layers, and says what came of it.</summary>
@@ -12,16 +14,30 @@ public static class KernelChecker
         IReadOnlyList<AbsentLayer> absent, bool strict)
     {
         ArgumentNullException.ThrowIfNull(files);
-        var checkedFiles = new FileCheck[files.Count];
-        // Files are independent of each other, and compilers take most of the time.
-        Parallel.For(0, files.Count, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount },
-            i => checkedFiles[i] = FileCheck.Run(files[i], [.. cases[files[i]]], layers));
+        FileCheck[] checkedFiles = CheckAll(files, cases, layers);
         return new CheckReport(files,
             [.. checkedFiles.SelectMany(f => f.Results)],
             [.. checkedFiles.SelectMany(f => f.Facts.Select(facts => (f.File.Name, facts)))],
             [.. checkedFiles.SelectMany(f => f.Warnings)],
             [.. absent, .. checkedFiles.SelectMany(f => f.Absent).Distinct()],
             strict);
+    }
+
+    // Files are independent of each other, and compilers take most of the time.
+    private static FileCheck[] CheckAll(IReadOnlyList<KernelFile> files, ILookup<KernelFile, KernelCase> cases, IReadOnlyList<Layer> layers)
+    {
+        var checks = new FileCheck[files.Count];
+        try
+        {
+            Parallel.For(0, files.Count, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount },
+                i => checks[i] = FileCheck.Run(files[i], [.. cases[files[i]]], layers));
+        }
+        catch (AggregateException e)
+        {
+            // What went wrong in one file ends the run as it would without threads.
+            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+        }
+        return checks;
     }
 
     private sealed class FileCheck(KernelFile file)

@@ -1,4 +1,5 @@
 using System.Xml.Linq;
+using CudaGen.Runtime;
 using static System.StringComparison;
 
 namespace CudaGen.KernelCheck.Tests;
@@ -96,6 +97,17 @@ public sealed class KernelCheckerTests
         Assert.Equal([new AbsentLayer("gpu", "no driver")], report.Absent);
         Assert.DoesNotContain(report.Results, r => r.Layer == "gpu");
     }
+
+    private sealed class BrokenLayer : Layer
+    {
+        public override string Name => "broken";
+
+        public override LayerResult Check(KernelFile file, IReadOnlyList<KernelCase> cases) => throw new InputException("no such thing");
+    }
+
+    [Fact]
+    public void An_error_comes_out_as_it_was_thrown() =>
+        Assert.Equal("no such thing", Assert.Throws<InputException>(() => Run([Case("a")], strict: false, new BrokenLayer())).Message);
 
     [Fact]
     public void Warnings_count_when_asked_to()

@@ -98,13 +98,20 @@ public sealed partial class ClangCompiler : IDisposable
     {
         path = Path.GetFullPath(path);
         string feature = Targets.Single(t => t.Architecture == architecture).Ptx;
-        return Subprocess.Run(_program,
+        string[] arguments =
             ["-x", "cuda", "--cuda-device-only", "-nocudainc", "-nocudalib", $"--cuda-gpu-arch=sm_{architecture}", $"--cuda-feature={feature}",
              "-std=c++17", "-O3", "-nostdinc", "-nostdinc++", "-nobuiltininc", "-Xclang", "-fno-cuda-host-device-constexpr",
              // Indices are unsigned and sizes are int in most CUDA code: comparing them is no sign of a mistake.
              "-Wall", "-Wextra", "-Wdouble-promotion", "-Wno-sign-compare",
-             "-fno-color-diagnostics", "-fno-caret-diagnostics", "-include", Prelude, action, "-o", "-", Path.GetFileName(path)],
-            Path.GetDirectoryName(path)!, Limit);
+             "-fno-color-diagnostics", "-fno-caret-diagnostics", "-include", Prelude, action, "-o", "-", Path.GetFileName(path)];
+        try
+        {
+            return Subprocess.Run(_program, arguments, Path.GetDirectoryName(path)!, Limit);
+        }
+        catch (Win32Exception e)
+        {
+            throw new CudaGenException($"cannot run {_program}, which was there a moment ago: {e.Message}", e);
+        }
     }
 
     // Each with its first note, which often is the reason ("candidate function not viable: call to __host__ function").
