@@ -123,7 +123,7 @@ public sealed class CaseFileTests : IDisposable
     [InlineData("""{"kernel": "k", "grid": [1, 2, 3, 4], "block": 1, "arguments": []}""", "grid: found 4 numbers, expected one to three")]
     [InlineData("""{"kernel": "k", "grid": -1, "block": 1, "arguments": []}""", "grid: found -1, expected a whole number from 0")]
     [InlineData("""{"kernel": "k", "grid": 1, "block": [1, 1.5], "arguments": []}""", "block[1]: found 1.5, expected a whole number from 0")]
-    [InlineData("""{"kernel": "k", "grid": 1, "block": 1, "arguments": [], "file": "none.cu"}""", "file: found 'none.cu', which is no file in")]
+    [InlineData("""{"kernel": "k", "grid": 1, "block": 1, "arguments": [], "file": "none.cu"}""", "file: found 'none.cu', no file in")]
     [InlineData("""
         {"kernel": "k", "grid": 1, "block": 1, "arguments": [{"type": "int", "name": "n", "value": 1}, {"type": "int", "name": "n", "value": 2}]}
         """, "two arguments with the name 'n'")]

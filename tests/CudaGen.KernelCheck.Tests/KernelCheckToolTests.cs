@@ -136,7 +136,25 @@ public sealed class KernelCheckToolTests : IDisposable
         Assert.SkipWhen(CudaLibraries.OpenReal(out _) is not null, "a GPU is here");
         Subprocess run = Check(Bad, "[]", "--layers", "gpu");
         Assert.Equal(2, run.ExitCode);
-        Assert.StartsWith("kernelcheck: layer gpu cannot run here: ", run.Errors, Ordinal);
+        Assert.StartsWith("kernelcheck: not enough can run here: gpu: ", run.Errors, Ordinal);
+    }
+
+    [Fact]
+    public void Cases_that_nothing_can_launch_are_no_success()
+    {
+        Assert.SkipWhen(CudaLibraries.OpenReal(out _) is not null, "a GPU is here");
+        Environment.SetEnvironmentVariable("CUDAGEN_CXX", "no-such-compiler");
+        try
+        {
+            Subprocess run = Check(Bad, Fine);
+            Assert.Equal(2, run.ExitCode);
+            Assert.StartsWith("kernelcheck: not enough can run here: ", run.Errors, Ordinal);
+            Assert.Contains("checked: CUDAGEN_CXX names 'no-such-compiler', which cannot be run", run.Errors, Ordinal);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("CUDAGEN_CXX", null);
+        }
     }
 
     [Fact]

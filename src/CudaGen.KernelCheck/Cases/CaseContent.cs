@@ -11,7 +11,7 @@ internal static class CaseContent
     public static string ExistingFile(JsonField field, string folder, string expected)
     {
         string name = field.Text(expected), path = Path.GetFullPath(name, folder);
-        return File.Exists(path) ? path : throw new InputException($"{field.Where}: found '{name}', which is no file in {folder}, expected {expected}");
+        return File.Exists(path) ? path : throw new InputException($"{field.Where}: found '{name}', no file in {folder}, expected {expected}");
     }
 
     public static byte[] Read(JsonField field, ElementType type, int length, string folder)
