@@ -96,3 +96,11 @@ static __device__ __forceinline__ float unit(unsigned word)
 {
     return (word >> 8) * (1.0f / 16777216);
 }
+
+// Two numbers from N(0, 1) from two words (Box and Muller 1958).
+static __device__ __forceinline__ float2 normal_pair(unsigned word0, unsigned word1)
+{
+    float radius = sqrtf(-2 * logf(1 - unit(word0))), sine, cosine;
+    sincospif(2 * unit(word1), &sine, &cosine);
+    return make_float2(radius * cosine, radius * sine);
+}

@@ -1,12 +1,16 @@
 // data.cu - what a training step takes from device memory and leaves there, without the host.
 //
-//   gather    x[row] = scale images[order(step rows + row)] + offset
+//   gather    x[row] = scale images[order(number rows + row)] + offset
+//   labels    y[row] = one-hot(labels[order(number rows + row)])
+//   points    x[row] = points[order(number rows + row)]
 //   slice     x[row] = scale images[(first + row) mod count] + offset
 //   advance   ring[step mod capacity] = losses, then step += 1
+//   count     counter += 1
 //
-// x (rows, length) is overwritten; images (count, length) are bytes. The order is that of Minibatch.Index in
-// CudaGen.Kernels: position = epoch * count + rest, and rest goes through a Feistel network keyed by (seed, epoch)
-// until the index is one below count (Black and Rogaway 2002).
+// x (rows, length) is overwritten; images (count, length) are bytes. The number of a minibatch is step batches + batch,
+// as a step may take several. The order is that of Minibatch.Index in CudaGen.Kernels: position = epoch * count + rest,
+// and rest goes through a Feistel network keyed by (seed, epoch) until the index is one below count (Black and Rogaway
+// 2002).
 #include "common.cuh"
 
 // Minibatch.Stream
@@ -57,9 +61,9 @@ static __device__ __forceinline__ void convert_rows(float* x, const unsigned cha
 
 extern "C" __global__ void __launch_bounds__(BLOCK)
     minibatch_gather(float* x, const unsigned char* images, const unsigned long long* step, unsigned long long seed,
-                     int rows, int length, int count, float scale, float offset)
+                     int rows, int length, int count, float scale, float offset, int batches, int batch)
 {
-    unsigned long long first = *step * rows;
+    unsigned long long first = (*step * batches + batch) * rows;
     convert_rows(x, images, rows, length, scale, offset,
                  [=](unsigned row) { return image_index(first + row, count, seed); });
 }
@@ -70,6 +74,36 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 {
     convert_rows(x, images, rows, length, scale, offset,
                  [=](unsigned row) { return (unsigned)(((unsigned long long)first + row) % count); });
+}
+
+// y (rows, classes), labels (count).
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    minibatch_labels(float* y, const unsigned char* labels, const unsigned long long* step, unsigned long long seed,
+                     int rows, int classes, int count, int batches, int batch)
+{
+    unsigned long long first = (*step * batches + batch) * rows;
+    FOR_EACH(i, rows * classes)
+    {
+        y[i] = labels[image_index(first + i / classes, count, seed)] == i % classes ? 1.0f : 0.0f;
+    }
+}
+
+// points (count, length)
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    minibatch_points(float* x, const float* points, const unsigned long long* step, unsigned long long seed, int rows,
+                     int length, int count, int batches, int batch)
+{
+    unsigned long long first = (*step * batches + batch) * rows;
+    FOR_EACH(i, rows * length)
+    {
+        x[i] = points[(size_t)image_index(first + i / length, count, seed) * length + i % length];
+    }
+}
+
+// One thread.
+extern "C" __global__ void count_step(unsigned long long* counter)
+{
+    ++*counter;
 }
 
 // ring (capacity, count), losses (count). One block.

@@ -3,6 +3,7 @@
 //   mean squared error      L = scale sum (x - t)^2                            dx = 2 scale (x - t)
 //   mean absolute error     L = scale sum |x - t|                              dx = scale sign(x - t)
 //   binary cross-entropy    L = scale sum max(x, 0) - x t + ln(1 + e^-|x|)     dx = scale (sigmoid(x) - t)
+//   mean                    L = scale sum x                                    dx = scale
 //   softmax cross-entropy   L = scale sum over rows of ln(sum e^x) - x[target] dx = scale (softmax(x) - one-hot)
 //
 // dx is overwritten, or null where only the value is wanted. The value leaves as one partial sum of each CHUNK of
@@ -37,6 +38,16 @@ struct CrossEntropy
         float e = expf(-fabsf(x));
         slope = (x >= 0 ? 1.0f : e) / (1 + e) - t;
         return fmaxf(x, 0) - x * t + log1pf(e);
+    }
+};
+
+// Half of a Wasserstein loss.
+struct Mean
+{
+    __device__ __forceinline__ float operator()(float x, float, float& slope) const
+    {
+        slope = 1;
+        return x;
     }
 };
 
@@ -91,6 +102,11 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
     mean_absolute_error(float* partial, float* dx, const float* x, const float* t, int n, float scale)
 {
     sum_losses<AbsoluteError>(partial, dx, x, t, 0, n, scale);
+}
+
+extern "C" __global__ void __launch_bounds__(BLOCK) mean(float* partial, float* dx, const float* x, int n, float scale)
+{
+    sum_losses<Mean>(partial, dx, x, nullptr, 0, n, scale);
 }
 
 // t may be null: then target is that of all elements.

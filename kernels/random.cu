@@ -46,13 +46,6 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
     }
 }
 
-static __device__ __forceinline__ float2 normal_pair(unsigned word0, unsigned word1)
-{
-    float radius = sqrtf(-2 * logf(1 - unit(word0))), sine, cosine;
-    sincospif(2 * unit(word1), &sine, &cosine);
-    return make_float2(radius * cosine, radius * sine);
-}
-
 extern "C" __global__ void __launch_bounds__(BLOCK)
     fill_normal(float* y, const unsigned long long* step, int n, unsigned long long seed, unsigned stream, float mean,
                 float sigma)

@@ -186,10 +186,14 @@ public static unsafe class BiasActivation
         where T : IFloatingPointIeee754<T>
     {
         for (int i = 0; i < dx.Length; i++)
-        {
             dx[i] = dy[i] * activation.Derivative(y[i]);
-            if (!dbias.IsEmpty)
-                dbias[i % channels] += dx[i];
+        // The sum first, then what was there: the sums of two halves with opposite signs cancel.
+        for (int c = 0; c < dbias.Length; c++)
+        {
+            T sum = T.Zero;
+            for (int i = c; i < dx.Length; i += channels)
+                sum += dx[i];
+            dbias[c] += sum;
         }
     }
 }

@@ -6,17 +6,18 @@ using CudaGen.Runtime;
 namespace CudaGen.Kernels;
 
 /// <summary>
-/// Batch normalisation (Ioffe and Szegedy 2015) of x with C channels last and M = elements / C rows.
+/// Batch normalisation (Ioffe and Szegedy 2015) with an activation f, of x with C channels last and M = elements / C rows.
 /// <code>
-/// training    y = gamma (x - mean) r + beta,  r = 1 / sqrt(var + eps),  var = sum (x - mean)^2 / M
+/// training    y = f(gamma (x - mean) r + beta),  r = 1 / sqrt(var + eps),  var = sum (x - mean)^2 / M
 ///             running mean = (1 - m) running mean + m mean
 ///             running var  = (1 - m) running var  + m sum (x - mean)^2 / (M - 1)
 /// inference   the same y with the running statistics
-/// backward    dbeta += sum dy      dgamma += sum dy (x - mean) r
-///             dx = gamma r (dy - mean(dy) - (x - mean) r^2 mean(dy (x - mean)))
+/// backward    g = dy f'(y)        dbeta += sum g        dgamma += sum g (x - mean) r
+///             dx = gamma r (g - mean(g) - (x - mean) r^2 mean(g (x - mean)))
 /// </code>
-/// The backward pass is that of training; it needs x and the mean and r that the forward pass saved. dx is overwritten
-/// and may be dy itself, dgamma and dbeta are accumulated. Without gamma they are 1 and 0.
+/// The backward pass is that of training; it needs x, y and the mean and r that the forward pass saved; y is not read
+/// where f is linear. dx is overwritten and may be dy itself, dgamma and dbeta are accumulated. Without gamma and beta
+/// they are 1 and 0. With a momentum of 0 the running statistics are left alone.
 /// </summary>
 public static unsafe class BatchNorm
 {
@@ -61,7 +62,7 @@ public static unsafe class BatchNorm
     /// </summary>
     /// <exception cref="ShapeException">The tensors do not fit each other, or a channel has fewer than two elements.</exception>
     public static void ForwardTraining(Device device, Tensor y, Tensor mean, Tensor rstd, Tensor runningMean, Tensor runningVariance,
-        Tensor x, Tensor? gamma, Tensor? beta, float epsilon, float momentum)
+        Tensor x, Tensor? gamma, Tensor? beta, float epsilon, float momentum, Activation activation = default)
     {
         int channels = Check(device, y, x, gamma, beta);
         Shape.RequireLength(mean, channels);
@@ -73,13 +74,13 @@ public static unsafe class BatchNorm
         if (device.Kind == DeviceKind.Cuda)
         {
             LaunchStatistics(device, mean, rstd, runningMean, runningVariance, x, epsilon, momentum);
-            device.LaunchOver(NormaliseKernel, x.Length, y, x, mean, rstd, gamma, beta, x.Length, channels);
+            device.LaunchOver(NormaliseKernel, x.Length, y, x, mean, rstd, gamma, beta, x.Length, channels, (int)activation.Kind, activation.Slope);
             return;
         }
         if (device.IsReference)
         {
             ReferenceStatistics<float>(mean.Span, rstd.Span, runningMean.Span, runningVariance.Span, x.Span, epsilon, momentum);
-            ReferenceNormalise<float>(y.Span, x.Span, mean.Span, rstd.Span, Span(gamma), Span(beta));
+            ReferenceNormalise<float>(y.Span, x.Span, mean.Span, rstd.Span, Span(gamma), Span(beta), activation);
             return;
         }
         ElementWise.Period period = new(channels);
@@ -94,10 +95,12 @@ public static unsafe class BatchNorm
         {
             double squares = ChannelMaps.Total(partial, n, period, channels, c, 0);
             rstd.Span[c] = (float)(1 / Math.Sqrt(squares / rows + epsilon));
+            if (momentum == 0)
+                continue;
             runningMean.Span[c] += momentum * (mean.Span[c] - runningMean.Span[c]);
             runningVariance.Span[c] += momentum * ((float)(squares / (rows - 1)) - runningVariance.Span[c]);
         }
-        Normalise(device, y, x, period, mean, rstd, gamma, beta);
+        Normalise(device, y, x, period, mean, rstd, gamma, beta, activation);
     }
 
     private static void LaunchStatistics(Device device, Tensor mean, Tensor rstd, Tensor runningMean, Tensor runningVariance, Tensor x,
@@ -115,14 +118,15 @@ public static unsafe class BatchNorm
     /// <summary>y from the running statistics.</summary>
     /// <exception cref="ShapeException">The tensors do not fit each other.</exception>
     public static void ForwardInference(Device device, Tensor y, Tensor x, Tensor runningMean, Tensor runningVariance, Tensor? gamma, Tensor? beta,
-        float epsilon)
+        float epsilon, Activation activation = default)
     {
         int channels = Check(device, y, x, gamma, beta);
         Shape.RequireLength(runningMean, channels);
         Shape.RequireLength(runningVariance, channels);
         if (device.Kind == DeviceKind.Cuda)
         {
-            device.LaunchOver(InferenceKernel, x.Length, y, x, runningMean, runningVariance, gamma, beta, epsilon, x.Length, channels);
+            device.LaunchOver(InferenceKernel, x.Length, y, x, runningMean, runningVariance, gamma, beta, epsilon, x.Length, channels,
+                (int)activation.Kind, activation.Slope);
             return;
         }
         float* scratch = device.Scratch(ScratchFloats(x.Shape));
@@ -130,29 +134,33 @@ public static unsafe class BatchNorm
         for (int c = 0; c < channels; c++)
             rstd.Span[c] = (float)(1 / Math.Sqrt((double)runningVariance.Span[c] + epsilon));
         if (device.IsReference)
-            ReferenceNormalise<float>(y.Span, x.Span, runningMean.Span, rstd.Span, Span(gamma), Span(beta));
+            ReferenceNormalise<float>(y.Span, x.Span, runningMean.Span, rstd.Span, Span(gamma), Span(beta), activation);
         else
-            Normalise(device, y, x, new(channels), runningMean, rstd, gamma, beta);
+            Normalise(device, y, x, new(channels), runningMean, rstd, gamma, beta, activation);
     }
 
-    /// <summary>dx, dgamma and dbeta of the training pass; dgamma and dbeta (C) may be null.</summary>
+    /// <summary>
+    /// dx, dgamma and dbeta of the training pass, from the gradient of y; dgamma and dbeta (C) may be null.
+    /// </summary>
     /// <exception cref="ShapeException">The tensors do not fit each other.</exception>
-    public static void Backward(Device device, Tensor dx, Tensor? dgamma, Tensor? dbeta, Tensor dy, Tensor x, Tensor mean, Tensor rstd, Tensor? gamma)
+    public static void Backward(Device device, Tensor dx, Tensor? dgamma, Tensor? dbeta, Tensor dy, Tensor x, Tensor y, Tensor mean, Tensor rstd,
+        Tensor? gamma, Activation activation = default)
     {
         int channels = Check(device, dx, x, dgamma, dbeta);
         Shape.RequireEqual(dy, x);
+        Shape.RequireEqual(y, x);
         Shape.RequireLength(mean, channels);
         Shape.RequireLength(rstd, channels);
         if (gamma is { } g)
             Shape.RequireLength(g, channels);
         if (device.Kind == DeviceKind.Cuda)
         {
-            LaunchBackward(device, dx, dgamma, dbeta, dy, x, mean, rstd, gamma);
+            LaunchBackward(device, dx, dgamma, dbeta, dy, x, y, mean, rstd, gamma, activation);
             return;
         }
         if (device.IsReference)
         {
-            ReferenceBackward<float>(dx.Span, Span(dgamma), Span(dbeta), dy.Span, x.Span, mean.Span, rstd.Span, Span(gamma));
+            ReferenceBackward<float>(dx.Span, Span(dgamma), Span(dbeta), dy.Span, x.Span, y.Span, mean.Span, rstd.Span, Span(gamma), activation);
             return;
         }
         ElementWise.Period period = new(channels);
@@ -160,7 +168,8 @@ public static unsafe class BatchNorm
         float* means = device.Scratch(ScratchFloats(x.Shape)), partial = Partial(device, x.Shape, period);
         float* factor = means + length, offset = factor + length, slope = offset + length;
         period.Repeat((float*)mean.Address, means);
-        ChannelMaps.Sum(device, n, period, new GradientSums((float*)dy.Address, (float*)x.Address, means), partial);
+        InnerGradient inner = new((float*)dy.Address, (float*)y.Address, activation.Slope);
+        ChannelMaps.Sum(device, n, period, new GradientSums(inner, (float*)x.Address, means), partial, activation.Kind);
         for (int c = 0; c < channels; c++)
         {
             double sum = ChannelMaps.Total(partial, n, period, channels, c, 0), product = ChannelMaps.Total(partial, n, period, channels, c, 1);
@@ -173,19 +182,20 @@ public static unsafe class BatchNorm
             for (int i = c; i < length; i += channels)
                 (factor[i], offset[i], slope[i]) = (k, (float)(sum / rows), (float)(product * r * r / rows));
         }
-        ChannelMaps.Run(device, n, period, new GradientMap((float*)dx.Address, (float*)dy.Address, (float*)x.Address, means, factor, offset, slope));
+        ChannelMaps.Run(device, n, period, new GradientMap((float*)dx.Address, inner, (float*)x.Address, means, factor, offset, slope), activation.Kind);
     }
 
-    private static void LaunchBackward(Device device, Tensor dx, Tensor? dgamma, Tensor? dbeta, Tensor dy, Tensor x, Tensor mean, Tensor rstd,
-        Tensor? gamma)
+    private static void LaunchBackward(Device device, Tensor dx, Tensor? dgamma, Tensor? dbeta, Tensor dy, Tensor x, Tensor y, Tensor mean,
+        Tensor rstd, Tensor? gamma, Activation f)
     {
         Slabs slabs = new(x.Shape);
         float* scratch = device.Scratch(ScratchFloats(x.Shape));
         nint offset = (nint)scratch, slope = (nint)(scratch + slabs.Channels), partial = (nint)(scratch + 2 * slabs.Channels);
-        device.Launch(BackwardSumsKernel, slabs.Grid, Slabs.Block, 0, partial, dy, x, mean, slabs.Rows, slabs.Channels, slabs.Length);
+        device.Launch(BackwardSumsKernel, slabs.Grid, Slabs.Block, 0, partial, dy, x, y, mean, slabs.Rows, slabs.Channels, slabs.Length,
+            (int)f.Kind, f.Slope);
         device.Launch(BackwardTotalsKernel, slabs.Warps, Slabs.Block, 0, offset, slope, dgamma, dbeta, partial, rstd, slabs.Count, slabs.Rows,
             slabs.Channels);
-        device.LaunchOver(BackwardKernel, x.Length, dx, dy, x, mean, rstd, gamma, offset, slope, x.Length, slabs.Channels);
+        device.LaunchOver(BackwardKernel, x.Length, dx, dy, x, y, mean, rstd, gamma, offset, slope, x.Length, slabs.Channels, (int)f.Kind, f.Slope);
     }
 
     /// <summary>Floats of scratch memory that the three passes need for this x, on any device.</summary>
@@ -211,7 +221,8 @@ public static unsafe class BatchNorm
         return x.Shape.Channels;
     }
 
-    private static void Normalise(Device device, Tensor y, Tensor x, ElementWise.Period period, Tensor mean, Tensor rstd, Tensor? gamma, Tensor? beta)
+    private static void Normalise(Device device, Tensor y, Tensor x, ElementWise.Period period, Tensor mean, Tensor rstd, Tensor? gamma, Tensor? beta,
+        Activation activation)
     {
         int channels = mean.Length, length = period.Length;
         float* means = device.Scratch(ScratchFloats(x.Shape)), factor = means + length, offset = factor + length;
@@ -222,7 +233,8 @@ public static unsafe class BatchNorm
             factor[i] = (gamma is { } g ? g.Span[c] : 1) * rstd.Span[c];
             offset[i] = beta is { } b ? b.Span[c] : 0;
         }
-        ChannelMaps.Run(device, x.Length, period, new NormaliseMap((float*)y.Address, (float*)x.Address, means, factor, offset));
+        ChannelMaps.Run(device, x.Length, period, new NormaliseMap((float*)y.Address, (float*)x.Address, means, factor, offset, activation.Slope),
+            activation.Kind);
     }
 
     internal static void ReferenceStatistics<T>(Span<T> mean, Span<T> rstd, Span<T> runningMean, Span<T> runningVariance, ReadOnlySpan<T> x,
@@ -240,39 +252,45 @@ public static unsafe class BatchNorm
             for (int i = c; i < x.Length; i += channels)
                 squares += double.CreateChecked((x[i] - mean[c]) * (x[i] - mean[c]));
             rstd[c] = T.One / T.Sqrt(T.CreateChecked(squares) / rows + T.CreateChecked(epsilon));
+            if (momentum == 0)
+                continue;
             runningMean[c] = (T.One - m) * runningMean[c] + m * mean[c];
             runningVariance[c] = (T.One - m) * runningVariance[c] + m * T.CreateChecked(squares) / (rows - T.One);
         }
     }
 
     internal static void ReferenceNormalise<T>(Span<T> y, ReadOnlySpan<T> x, ReadOnlySpan<T> mean, ReadOnlySpan<T> rstd, ReadOnlySpan<T> gamma,
-        ReadOnlySpan<T> beta)
+        ReadOnlySpan<T> beta, Activation activation = default)
         where T : IFloatingPointIeee754<T>
     {
         for (int i = 0; i < x.Length; i++)
         {
             int c = i % mean.Length;
             T g = gamma.IsEmpty ? T.One : gamma[c], b = beta.IsEmpty ? T.Zero : beta[c];
-            y[i] = g * (x[i] - mean[c]) * rstd[c] + b;
+            y[i] = activation.Apply(g * (x[i] - mean[c]) * rstd[c] + b);
         }
     }
 
-    internal static void ReferenceBackward<T>(Span<T> dx, Span<T> dgamma, Span<T> dbeta, ReadOnlySpan<T> dy, ReadOnlySpan<T> x, ReadOnlySpan<T> mean,
-        ReadOnlySpan<T> rstd, ReadOnlySpan<T> gamma)
+    internal static void ReferenceBackward<T>(Span<T> dx, Span<T> dgamma, Span<T> dbeta, ReadOnlySpan<T> dy, ReadOnlySpan<T> x, ReadOnlySpan<T> y,
+        ReadOnlySpan<T> mean, ReadOnlySpan<T> rstd, ReadOnlySpan<T> gamma, Activation activation = default)
         where T : IFloatingPointIeee754<T>
     {
         int channels = mean.Length;
         T rows = T.CreateChecked(x.Length / channels);
         for (int c = 0; c < channels; c++)
         {
-            T sum = T.Zero, product = T.Zero, g = gamma.IsEmpty ? T.One : gamma[c];
+            T sum = T.Zero, product = T.Zero, scale = (gamma.IsEmpty ? T.One : gamma[c]) * rstd[c];
             for (int i = c; i < x.Length; i += channels)
             {
-                sum += dy[i];
-                product += dy[i] * (x[i] - mean[c]);
+                T g = dy[i] * activation.Derivative(y[i]);
+                sum += g;
+                product += g * (x[i] - mean[c]);
             }
             for (int i = c; i < x.Length; i += channels)
-                dx[i] = g * rstd[c] * (dy[i] - sum / rows - (x[i] - mean[c]) * rstd[c] * rstd[c] * product / rows);
+            {
+                T g = dy[i] * activation.Derivative(y[i]);
+                dx[i] = scale * (g - sum / rows - (x[i] - mean[c]) * rstd[c] * rstd[c] * product / rows);
+            }
             if (!dgamma.IsEmpty)
                 dgamma[c] += product * rstd[c];
             if (!dbeta.IsEmpty)
@@ -283,58 +301,79 @@ public static unsafe class BatchNorm
     private readonly struct ValueMap(float* x) : IChannelMap
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public (TVec First, TVec Second) At<TSimd, TVec>(int i, int p, Lanes lanes)
+        public (TVec First, TVec Second) At<TSimd, TVec, TActivation>(int i, int p, Lanes lanes)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
+            where TActivation : struct, IActivation
             => (lanes.Load<TSimd, TVec>(x + i), TSimd.Set(0));
     }
 
     private readonly struct SquareMap(float* x, float* mean) : IChannelMap
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public (TVec First, TVec Second) At<TSimd, TVec>(int i, int p, Lanes lanes)
+        public (TVec First, TVec Second) At<TSimd, TVec, TActivation>(int i, int p, Lanes lanes)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
+            where TActivation : struct, IActivation
         {
             TVec d = TSimd.Sub(lanes.Load<TSimd, TVec>(x + i), TSimd.Load(mean + p));
             return (TSimd.Mul(d, d), TSimd.Set(0));
         }
     }
 
-    private readonly struct NormaliseMap(float* y, float* x, float* mean, float* factor, float* offset) : IChannelMap
+    private readonly struct NormaliseMap(float* y, float* x, float* mean, float* factor, float* offset, float slope) : IChannelMap
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public (TVec First, TVec Second) At<TSimd, TVec>(int i, int p, Lanes lanes)
+        public (TVec First, TVec Second) At<TSimd, TVec, TActivation>(int i, int p, Lanes lanes)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
+            where TActivation : struct, IActivation
         {
             TVec d = TSimd.Sub(lanes.Load<TSimd, TVec>(x + i), TSimd.Load(mean + p));
-            lanes.Store<TSimd, TVec>(y + i, TSimd.Fma(d, TSimd.Load(factor + p), TSimd.Load(offset + p)));
+            TVec a = TSimd.Fma(d, TSimd.Load(factor + p), TSimd.Load(offset + p));
+            lanes.Store<TSimd, TVec>(y + i, TActivation.Forward<TSimd, TVec>(a, TSimd.Set(slope)));
             return default;
         }
     }
 
-    private readonly struct GradientSums(float* dy, float* x, float* mean) : IChannelMap
+    // dy f'(y): the gradient of what the activation was applied to.
+    private readonly struct InnerGradient(float* dy, float* y, float slope)
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public (TVec First, TVec Second) At<TSimd, TVec>(int i, int p, Lanes lanes)
+        public TVec At<TSimd, TVec, TActivation>(int i, Lanes lanes)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
+            where TActivation : struct, IActivation
         {
-            TVec g = lanes.Load<TSimd, TVec>(dy + i), d = TSimd.Sub(lanes.Load<TSimd, TVec>(x + i), TSimd.Load(mean + p));
+            TVec g = lanes.Load<TSimd, TVec>(dy + i);
+            return typeof(TActivation) == typeof(Linear) ? g
+                : TActivation.Backward<TSimd, TVec>(g, lanes.Load<TSimd, TVec>(y + i), TSimd.Set(slope));
+        }
+    }
+
+    private readonly struct GradientSums(InnerGradient inner, float* x, float* mean) : IChannelMap
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public (TVec First, TVec Second) At<TSimd, TVec, TActivation>(int i, int p, Lanes lanes)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+            where TActivation : struct, IActivation
+        {
+            TVec g = inner.At<TSimd, TVec, TActivation>(i, lanes), d = TSimd.Sub(lanes.Load<TSimd, TVec>(x + i), TSimd.Load(mean + p));
             return (g, TSimd.Mul(g, d));
         }
     }
 
-    private readonly struct GradientMap(float* dx, float* dy, float* x, float* mean, float* factor, float* offset, float* slope) : IChannelMap
+    private readonly struct GradientMap(float* dx, InnerGradient inner, float* x, float* mean, float* factor, float* offset, float* slope) : IChannelMap
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public (TVec First, TVec Second) At<TSimd, TVec>(int i, int p, Lanes lanes)
+        public (TVec First, TVec Second) At<TSimd, TVec, TActivation>(int i, int p, Lanes lanes)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
+            where TActivation : struct, IActivation
         {
             TVec d = TSimd.Sub(lanes.Load<TSimd, TVec>(x + i), TSimd.Load(mean + p));
-            TVec g = TSimd.Sub(lanes.Load<TSimd, TVec>(dy + i), TSimd.Load(offset + p));
+            TVec g = TSimd.Sub(inner.At<TSimd, TVec, TActivation>(i, lanes), TSimd.Load(offset + p));
             g = TSimd.Sub(g, TSimd.Mul(d, TSimd.Load(slope + p)));
             lanes.Store<TSimd, TVec>(dx + i, TSimd.Mul(g, TSimd.Load(factor + p)));
             return default;

@@ -9,13 +9,16 @@ internal static class KernelFiles
     private static readonly Assembly Assembly = typeof(KernelFiles).Assembly;
 
     internal static readonly KernelSource Activation = KernelSource.FromResource(Assembly, "activation.cu", "activation.cuh", "common.cuh");
-    internal static readonly KernelSource BatchNorm = KernelSource.FromResource(Assembly, "batchnorm.cu", "common.cuh");
+    internal static readonly KernelSource Arithmetic = KernelSource.FromResource(Assembly, "arithmetic.cu", "common.cuh");
+    internal static readonly KernelSource BatchNorm = KernelSource.FromResource(Assembly, "batchnorm.cu", "activation.cuh", "common.cuh");
     internal static readonly KernelSource Convolution =
         KernelSource.FromResource(Assembly, "convolution.cu", "product.cuh", "activation.cuh", "common.cuh");
     internal static readonly KernelSource Data = KernelSource.FromResource(Assembly, "data.cu", "common.cuh");
     internal static readonly KernelSource Dense = KernelSource.FromResource(Assembly, "dense.cu", "product.cuh", "activation.cuh", "common.cuh");
     internal static readonly KernelSource Dropout = KernelSource.FromResource(Assembly, "dropout.cu", "common.cuh");
     internal static readonly KernelSource Losses = KernelSource.FromResource(Assembly, "losses.cu", "common.cuh");
+    internal static readonly KernelSource MinibatchDiscrimination = KernelSource.FromResource(Assembly, "minibatch_discrimination.cu", "common.cuh");
+    internal static readonly KernelSource Noise = KernelSource.FromResource(Assembly, "noise.cu", "common.cuh");
     internal static readonly KernelSource Optimisers = KernelSource.FromResource(Assembly, "optimisers.cu", "common.cuh");
     internal static readonly KernelSource Penalty = KernelSource.FromResource(Assembly, "penalty.cu", "common.cuh");
     internal static readonly KernelSource Pooling = KernelSource.FromResource(Assembly, "pooling.cu", "common.cuh");

@@ -12,6 +12,7 @@ namespace CudaGen.Kernels;
 /// mean squared error    L = scale * sum (x - t)^2                             dx = 2 scale (x - t)
 /// absolute error        L = scale * sum |x - t|                               dx = scale sign(x - t)
 /// BCE with logits       L = scale * sum max(x, 0) - x t + ln(1 + e^-|x|)      dx = scale (sigmoid(x) - t)
+/// mean                  L = scale * sum x                                     dx = scale
 /// softmax               L = scale * sum over rows of ln(sum e^x) - x[target]  dx = scale (softmax(x) - one-hot)
 /// </code>
 /// The scale carries the reduction: 1 / elements for a mean over everything, 1 / N for a sum over pixels and a mean over
@@ -22,6 +23,7 @@ public static unsafe class Losses
     private static readonly Kernel SquaredErrorKernel = new(KernelFiles.Losses, "mean_squared_error");
     private static readonly Kernel AbsoluteErrorKernel = new(KernelFiles.Losses, "mean_absolute_error");
     private static readonly Kernel CrossEntropyKernel = new(KernelFiles.Losses, "binary_cross_entropy");
+    private static readonly Kernel MeanKernel = new(KernelFiles.Losses, "mean");
     private static readonly Kernel SoftmaxKernel = new(KernelFiles.Losses, "softmax_cross_entropy");
 
     /// <summary>Squared error. <paramref name="loss"/> is one element; <paramref name="dx"/> has the shape of x or is null.</summary>
@@ -111,6 +113,48 @@ public static unsafe class Losses
             // Two classes and a batch: nothing to gain from vectors or threads.
             loss.Span[0] = (float)ReferenceSoftmax<float>(dx is null ? default : dx.Value.Span, x.Span, x.Shape.RowLength, target, scale);
         }
+    }
+
+    /// <summary>
+    /// scale times the sum of x: half of a Wasserstein loss (Arjovsky et al. 2017). <paramref name="loss"/> is one element;
+    /// <paramref name="dx"/> has the shape of x or is null.
+    /// </summary>
+    /// <exception cref="ShapeException">x and dx differ.</exception>
+    public static void Mean(Device device, Tensor loss, Tensor? dx, Tensor x, float scale)
+    {
+        Check(device, loss, dx, x, x);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            ChunkedSum sum = new(device, loss, x.Length);
+            device.Launch(MeanKernel, sum.Grid, ChunkedSum.Block, 0, sum.Partial, dx, x, x.Length, scale);
+            sum.Finish();
+        }
+        else if (device.IsReference)
+            loss.Span[0] = (float)ReferenceMean<float>(dx is null ? default : dx.Value.Span, x.Span, scale);
+        else
+        {
+            if (dx is { } gradient)
+                gradient.Span.Fill(scale);
+            loss.Span[0] = (float)(scale * Maps.Sum(device, x.Length, new MeanMap((float*)x.Address)));
+        }
+    }
+
+    internal static double ReferenceMean<T>(Span<T> dx, ReadOnlySpan<T> x, float scale) where T : IFloatingPointIeee754<T>
+    {
+        dx.Fill(T.CreateChecked(scale));
+        double sum = 0;
+        foreach (T value in x)
+            sum += double.CreateChecked(value);
+        return scale * sum;
+    }
+
+    private readonly struct MeanMap(float* x) : IMap
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVec At<TSimd, TVec>(int i, Lanes lanes)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+            => lanes.Load<TSimd, TVec>(x + i);
     }
 
     /// <summary>Floats of scratch memory that a loss of x of this shape needs, on any device.</summary>

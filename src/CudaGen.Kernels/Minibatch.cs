@@ -18,6 +18,8 @@ namespace CudaGen.Kernels;
 public static unsafe class Minibatch
 {
     private static readonly Kernel GatherKernel = new(KernelFiles.Data, "minibatch_gather");
+    private static readonly Kernel LabelsKernel = new(KernelFiles.Data, "minibatch_labels");
+    private static readonly Kernel PointsKernel = new(KernelFiles.Data, "minibatch_points");
     private static readonly Kernel SliceKernel = new(KernelFiles.Data, "minibatch_slice");
 
     /// <summary>The random stream of the order, apart from those of a model.</summary>
@@ -25,27 +27,72 @@ public static unsafe class Minibatch
 
     /// <summary>
     /// x (N, ...) from <paramref name="images"/>, count rows of as many bytes as a row of x has elements, at the step that
-    /// <paramref name="step"/> holds.
+    /// <paramref name="step"/> holds. A step that takes several minibatches asks for <paramref name="batch"/> 0, 1, ... of
+    /// <paramref name="batchesPerStep"/>.
     /// </summary>
     /// <exception cref="ShapeException">The data set is no whole number of rows, or empty.</exception>
-    public static void Gather(Device device, Tensor x, Buffer<byte> images, Buffer<ulong> step, ulong seed, float scale, float offset)
+    public static void Gather(Device device, Tensor x, Buffer<byte> images, Buffer<ulong> step, ulong seed, float scale, float offset,
+        int batchesPerStep = 1, int batch = 0)
     {
-        int count = Count(device, x, images);
+        int count = Count(device, x, images.Length, x.Shape.RowLength, "bytes");
         if (device.Kind == DeviceKind.Cuda)
         {
-            device.Launch(GatherKernel, Grid(device, x), 256, 0, x, images, step, seed, x.Shape.Rows, x.Shape.RowLength, count, scale, offset);
+            device.Launch(GatherKernel, Grid(device, x), 256, 0, x, images, step, seed, x.Shape.Rows, x.Shape.RowLength, count, scale, offset,
+                batchesPerStep, batch);
             return;
         }
-        ulong first = step.Span[0] * (ulong)x.Shape.Rows;
+        ulong first = First(step, x, batchesPerStep, batch);
         Job job = new((float*)x.Address, (byte*)images.Address, x.Shape.RowLength, x.Shape.Rows, count, first, seed, true, scale, offset);
         Dispatch.Run(device, job.Chunks, ref job);
     }
+
+    /// <summary>
+    /// y (N, classes), one-hot, from the labels (count) of the very images that <see cref="Gather(Device, Tensor, Buffer{byte}, Buffer{ulong}, ulong, float, float, int, int)"/>
+    /// takes with the same numbers. A label beyond the classes gives zeros.
+    /// </summary>
+    /// <exception cref="ShapeException">There are no labels, or no classes.</exception>
+    public static void GatherLabels(Device device, Tensor y, Buffer<byte> labels, Buffer<ulong> step, ulong seed, int batchesPerStep = 1, int batch = 0)
+    {
+        int classes = y.Shape.RowLength, count = Count(device, y, labels.Length, Math.Min(classes, 1), "labels");
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            device.LaunchOver(LabelsKernel, y.Length, y, labels, step, seed, y.Shape.Rows, classes, count, batchesPerStep, batch);
+            return;
+        }
+        ulong first = First(step, y, batchesPerStep, batch);
+        for (int row = 0; row < y.Shape.Rows; row++)
+        {
+            Span<float> hot = y.Span.Slice(row * classes, classes);
+            hot.Clear();
+            int label = labels.Span[Index(first + (ulong)row, count, seed)];
+            if (label < classes)
+                hot[label] = 1;
+        }
+    }
+
+    /// <summary>x (N, ...) from a data set of float32, points (count, ...), in the same order.</summary>
+    /// <exception cref="ShapeException">The rows differ in length, or there are none.</exception>
+    public static void Gather(Device device, Tensor x, Tensor points, Buffer<ulong> step, ulong seed, int batchesPerStep = 1, int batch = 0)
+    {
+        int length = x.Shape.RowLength, count = Count(device, x, points.Length, length, "numbers");
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            device.LaunchOver(PointsKernel, x.Length, x, points, step, seed, x.Shape.Rows, length, count, batchesPerStep, batch);
+            return;
+        }
+        ulong first = First(step, x, batchesPerStep, batch);
+        for (int row = 0; row < x.Shape.Rows; row++)
+            points.Span.Slice(Index(first + (ulong)row, count, seed) * length, length).CopyTo(x.Span[(row * length)..]);
+    }
+
+    private static ulong First(Buffer<ulong> step, Tensor x, int batchesPerStep, int batch)
+        => (step.Span[0] * (ulong)batchesPerStep + (ulong)batch) * (ulong)x.Shape.Rows;
 
     /// <summary>x from <paramref name="images"/> in their order from row <paramref name="first"/> on, over the end to row 0.</summary>
     /// <exception cref="ShapeException">The data set is no whole number of rows, or empty.</exception>
     public static void Slice(Device device, Tensor x, Buffer<byte> images, int first, float scale, float offset)
     {
-        int count = Count(device, x, images);
+        int count = Count(device, x, images.Length, x.Shape.RowLength, "bytes");
         if (device.Kind == DeviceKind.Cuda)
         {
             device.Launch(SliceKernel, Grid(device, x), 256, 0, x, images, first, x.Shape.Rows, x.Shape.RowLength, count, scale, offset);
@@ -82,13 +129,12 @@ public static unsafe class Minibatch
         return (int)index;
     }
 
-    private static int Count(Device device, Tensor x, Buffer<byte> images)
+    private static int Count(Device device, Tensor x, int elements, int row, string what)
     {
         ArgumentNullException.ThrowIfNull(device);
-        int row = x.Shape.RowLength;
-        if (row == 0 || images.Length == 0 || images.Length % row != 0)
-            throw new ShapeException($"a data set of {images.Length} bytes is no whole number of rows for {x.Shape}");
-        return images.Length / row;
+        if (row == 0 || elements == 0 || elements % row != 0)
+            throw new ShapeException($"a data set of {elements} {what} is no whole number of rows for {x.Shape}");
+        return elements / row;
     }
 
     private readonly struct Job(float* x, byte* images, int rowLength, int rows, int count, ulong first, ulong seed, bool shuffled, float scale,

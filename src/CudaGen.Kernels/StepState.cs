@@ -5,6 +5,7 @@ namespace CudaGen.Kernels;
 /// <summary>The end of a training step: nothing in it depends on the host, so a recorded step replays as it is.</summary>
 public static class StepState
 {
+    private static readonly Kernel CountKernel = new(KernelFiles.Data, "count_step");
     private static readonly Kernel AdvanceKernel = new(KernelFiles.Data, "advance_step");
 
     /// <summary>
@@ -23,5 +24,15 @@ public static class StepState
         }
         losses.Span.CopyTo(ring.Rows((int)(step.Span[0] % (ulong)ring.Shape.Rows), 1).Span);
         step.Span[0]++;
+    }
+
+    /// <summary>counter + 1, such as an optimiser's own number of updates.</summary>
+    public static void Count(Device device, Buffer<ulong> counter)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        if (device.Kind == DeviceKind.Cuda)
+            device.Launch(CountKernel, 1, 1, 0, counter);
+        else
+            counter.Span[0]++;
     }
 }

@@ -40,4 +40,12 @@ public static class Philox
     /// <summary>Maps a word to [0, 1): its upper 24 bits times 2^-24, exact in float32.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Unit(uint word) => (word >> 8) * (1.0f / 16777216);
+
+    /// <summary>Two numbers from N(0, 1): r cos, r sin with r = sqrt(-2 ln u), u in (0, 1] (Box and Muller 1958).</summary>
+    public static (float, float) NormalPair(uint first, uint second)
+    {
+        float r = MathF.Sqrt(-2 * MathF.Log(1 - Unit(first)));
+        (float sin, float cos) = float.SinCosPi(2 * Unit(second));
+        return (r * cos, r * sin);
+    }
 }

@@ -195,7 +195,7 @@ public sealed class GoldenTests
             }
             Tensor batchMean = New(gamma.Shape), rstd = New(gamma.Shape), dx = New(x.Shape), dgamma = New(gamma.Shape), dbeta = New(gamma.Shape);
             BatchNorm.ForwardTraining(device, y, batchMean, rstd, mean, variance, x, gamma, beta, Number("eps"), Number("momentum_torch"));
-            BatchNorm.Backward(device, dx, dgamma, dbeta, Get("gy"), x, batchMean, rstd, gamma);
+            BatchNorm.Backward(device, dx, dgamma, dbeta, Get("gy"), x, y, batchMean, rstd, gamma);
             Check(("y", y), ("running_mean", mean), ("running_var", variance), ("g_x", dx), ("g_gamma", dgamma), ("g_beta", dbeta));
         }
 

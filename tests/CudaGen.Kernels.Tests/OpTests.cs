@@ -8,13 +8,13 @@ public sealed class OpTests
     private static readonly Dictionary<string, OpTest> Table = new IEnumerable<OpTest>[]
     {
         ConvolutionRows.Ops, DenseRows.Ops, ActivationRows.Ops, LossRows.Ops, VariationalRows.Ops, OptimiserRows.Ops, FillRows.Ops,
-        NormRows.Ops, ImageRows.Ops, CriticRows.Ops,
+        NormRows.Ops, ImageRows.Ops, CriticRows.Ops, AdversarialRows.Ops,
     }.SelectMany(x => x).ToDictionary(x => x.Name);
 
     private static readonly Dictionary<string, GradientTest> GradientTable = new IEnumerable<GradientTest>[]
     {
         ConvolutionRows.Gradients, DenseRows.Gradients, ActivationRows.Gradients, LossRows.Gradients, VariationalRows.Gradients,
-        NormRows.Gradients, ImageRows.Gradients, CriticRows.Gradients,
+        NormRows.Gradients, ImageRows.Gradients, CriticRows.Gradients, AdversarialRows.Gradients,
     }.SelectMany(x => x).ToDictionary(x => x.Name);
 
     public static TheoryData<string> Rows => [.. Table.Keys];

@@ -10,9 +10,10 @@ internal interface IChannelMap
     /// Handles elements i to i + Width. Values per channel are at p of arrays that <see cref="ElementWise.Period.Repeat"/>
     /// made. Returns what is to be summed; lanes that are no elements are zeroed by the caller.
     /// </summary>
-    (TVec First, TVec Second) At<TSimd, TVec>(int i, int p, Lanes lanes)
+    (TVec First, TVec Second) At<TSimd, TVec, TActivation>(int i, int p, Lanes lanes)
         where TSimd : struct, ISimd<TVec>
-        where TVec : struct;
+        where TVec : struct
+        where TActivation : struct, IActivation;
 }
 
 /// <summary>Runs channel maps in chunks of whole periods.</summary>
@@ -21,16 +22,18 @@ internal static unsafe class ChannelMaps
     /// <summary>Floats of scratch memory for the two sums.</summary>
     public static int SumScratch(int n, ElementWise.Period period) => checked(2 * period.Chunks(n) * period.Length);
 
-    public static void Run<TMap>(Device device, int n, ElementWise.Period period, TMap map) where TMap : struct, IChannelMap
+    /// <summary>Runs the map, compiled for the activation.</summary>
+    public static void Run<TMap>(Device device, int n, ElementWise.Period period, TMap map, ActivationKind kind) where TMap : struct, IChannelMap
     {
-        Job<TMap> job = new(n, period, map, null);
+        ElementWise.ByActivation<Job<TMap>> job = new(new(n, period, map, null), kind);
         Dispatch.Run(device, period.Chunks(n), ref job);
     }
 
     /// <summary>Runs the map; partial [chunks][2][period] receives the sums of each chunk.</summary>
-    public static void Sum<TMap>(Device device, int n, ElementWise.Period period, TMap map, float* partial) where TMap : struct, IChannelMap
+    public static void Sum<TMap>(Device device, int n, ElementWise.Period period, TMap map, float* partial, ActivationKind kind = default)
+        where TMap : struct, IChannelMap
     {
-        Job<TMap> job = new(n, period, map, partial);
+        ElementWise.ByActivation<Job<TMap>> job = new(new(n, period, map, partial), kind);
         Dispatch.Run(device, period.Chunks(n), ref job);
     }
 
@@ -46,12 +49,14 @@ internal static unsafe class ChannelMaps
         return sum;
     }
 
-    private readonly struct Job<TMap>(int n, ElementWise.Period period, TMap map, float* partial) : IChunk where TMap : struct, IChannelMap
+    private readonly struct Job<TMap>(int n, ElementWise.Period period, TMap map, float* partial) : ElementWise.IActivationLoop
+        where TMap : struct, IChannelMap
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public void Run<TSimd, TVec>(int chunk)
+        public void Run<TSimd, TVec, TActivation>(int chunk)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
+            where TActivation : struct, IActivation
         {
             int size = period.Chunk(n), length = period.Length;
             int start = chunk * size, end = Math.Min(n, start + size);
@@ -62,7 +67,7 @@ internal static unsafe class ChannelMaps
             for (int i = start, p = 0; i < end; i += TSimd.Width)
             {
                 Lanes lanes = new(end - i);
-                (TVec first, TVec second) = m.At<TSimd, TVec>(i, p, lanes);
+                (TVec first, TVec second) = m.At<TSimd, TVec, TActivation>(i, p, lanes);
                 if (sums != null)
                 {
                     TSimd.Store(sums + p, TSimd.Add(TSimd.Load(sums + p), lanes.Keep<TSimd, TVec>(first)));

@@ -137,7 +137,7 @@ internal static unsafe class ElementWise
     }
 
     /// <summary>A loop over chunks that is compiled for each activation.</summary>
-    private interface IActivationLoop
+    public interface IActivationLoop
     {
         void Run<TSimd, TVec, TActivation>(int chunk)
             where TSimd : struct, ISimd<TVec>
@@ -145,7 +145,8 @@ internal static unsafe class ElementWise
             where TActivation : struct, IActivation;
     }
 
-    private readonly struct ByActivation<TLoop>(TLoop loop, ActivationKind kind) : IChunk where TLoop : struct, IActivationLoop
+    /// <summary>Runs the loop that fits the activation.</summary>
+    public readonly struct ByActivation<TLoop>(TLoop loop, ActivationKind kind) : IChunk where TLoop : struct, IActivationLoop
     {
         public void Run<TSimd, TVec>(int chunk)
             where TSimd : struct, ISimd<TVec>

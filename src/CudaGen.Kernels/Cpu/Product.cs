@@ -219,6 +219,67 @@ internal static unsafe class Product
         finish.Row<TSimd, TVec, TColumns>(7, c70, c71, c72);
     }
 
+    /// <summary>Rows first .. first + 3 of a tile, for processors with sixteen registers: twelve sums, three vectors of b, one element of a.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void HalfTile<TSimd, TVec, TColumns, TFinish>(int first, TFinish finish, float** rows, nint aStride, float* b, nint bStride,
+        Segment* segments, int count)
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct
+        where TColumns : struct, IColumns
+        where TFinish : struct, IFinish
+    {
+        TVec c00 = default, c01 = default, c02 = default, c10 = default, c11 = default, c12 = default;
+        TVec c20 = default, c21 = default, c22 = default, c30 = default, c31 = default, c32 = default;
+        float* a0 = rows[first], a1 = rows[first + 1], a2 = rows[first + 2], a3 = rows[first + 3];
+
+        for (int s = 0; s < count; s++)
+        {
+            nint k = segments[s].A;
+            nint end = k + segments[s].Count * aStride;
+            float* pb = b + segments[s].B * bStride;
+            do
+            {
+                TVec b0 = TSimd.Load(pb), b1 = default, b2 = default;
+                if (TColumns.Value > 1)
+                    b1 = TSimd.Load(pb + TSimd.Width);
+                if (TColumns.Value > 2)
+                    b2 = TSimd.Load(pb + 2 * TSimd.Width);
+                TVec a = TSimd.Set(a0[k]);
+                c00 = TSimd.Fma(a, b0, c00);
+                if (TColumns.Value > 1)
+                    c01 = TSimd.Fma(a, b1, c01);
+                if (TColumns.Value > 2)
+                    c02 = TSimd.Fma(a, b2, c02);
+                a = TSimd.Set(a1[k]);
+                c10 = TSimd.Fma(a, b0, c10);
+                if (TColumns.Value > 1)
+                    c11 = TSimd.Fma(a, b1, c11);
+                if (TColumns.Value > 2)
+                    c12 = TSimd.Fma(a, b2, c12);
+                a = TSimd.Set(a2[k]);
+                c20 = TSimd.Fma(a, b0, c20);
+                if (TColumns.Value > 1)
+                    c21 = TSimd.Fma(a, b1, c21);
+                if (TColumns.Value > 2)
+                    c22 = TSimd.Fma(a, b2, c22);
+                a = TSimd.Set(a3[k]);
+                c30 = TSimd.Fma(a, b0, c30);
+                if (TColumns.Value > 1)
+                    c31 = TSimd.Fma(a, b1, c31);
+                if (TColumns.Value > 2)
+                    c32 = TSimd.Fma(a, b2, c32);
+                k += aStride;
+                pb += bStride;
+            }
+            while (k != end);
+        }
+
+        finish.Row<TSimd, TVec, TColumns>(first, c00, c01, c02);
+        finish.Row<TSimd, TVec, TColumns>(first + 1, c10, c11, c12);
+        finish.Row<TSimd, TVec, TColumns>(first + 2, c20, c21, c22);
+        finish.Row<TSimd, TVec, TColumns>(first + 3, c30, c31, c32);
+    }
+
     /// <summary>One tile of 1 to <see cref="ISimd{TVec}.MaxColumns"/> vectors of columns.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Tile<TSimd, TVec, TFinish>(int columns, TFinish finish, float** rows, nint aStride, float* b,
@@ -227,7 +288,17 @@ internal static unsafe class Product
         where TVec : struct
         where TFinish : struct, IFinish
     {
-        if (TSimd.MaxColumns >= 3 && columns == 3)
+        if (TSimd.HalfTiles && columns == 3)
+        {
+            HalfTile<TSimd, TVec, Three, TFinish>(0, finish, rows, aStride, b, bStride, segments, count);
+            HalfTile<TSimd, TVec, Three, TFinish>(Rows / 2, finish, rows, aStride, b, bStride, segments, count);
+        }
+        else if (TSimd.HalfTiles && columns == 2)
+        {
+            HalfTile<TSimd, TVec, Two, TFinish>(0, finish, rows, aStride, b, bStride, segments, count);
+            HalfTile<TSimd, TVec, Two, TFinish>(Rows / 2, finish, rows, aStride, b, bStride, segments, count);
+        }
+        else if (TSimd.MaxColumns >= 3 && columns == 3)
             Tile<TSimd, TVec, Three, TFinish>(finish, rows, aStride, b, bStride, segments, count);
         else if (TSimd.MaxColumns >= 2 && columns == 2)
             Tile<TSimd, TVec, Two, TFinish>(finish, rows, aStride, b, bStride, segments, count);

@@ -18,9 +18,12 @@ internal unsafe interface ISimd<TVec>
 
     /// <summary>
     /// Columns of vectors that the product kernel keeps in registers: <see cref="Product.Rows"/> x this many
-    /// accumulators, so 3 with 32 vector registers and 1 with 16.
+    /// accumulators with 32 vector registers, and half as many rows at a time with 16.
     /// </summary>
     static abstract int MaxColumns { get; }
+
+    /// <summary>Whether the registers hold a tile of four rows only, so that one of eight is made of two.</summary>
+    static abstract bool HalfTiles { get; }
 
     static abstract TVec Load(float* p);
 
@@ -82,6 +85,8 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static int Width => 16;
 
     public static int MaxColumns => 3;
+
+    public static bool HalfTiles => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load(float* p) => Vector512.Load(p);
@@ -168,7 +173,9 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 {
     public static int Width => 8;
 
-    public static int MaxColumns => 1;
+    public static int MaxColumns => 3;
+
+    public static bool HalfTiles => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load(float* p) => Vector256.Load(p);
@@ -260,7 +267,9 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 {
     public static int Width => 4;
 
-    public static int MaxColumns => Arm.AdvSimd.IsSupported ? 3 : 1;
+    public static int MaxColumns => 3;
+
+    public static bool HalfTiles => !Arm.AdvSimd.IsSupported;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Load(float* p) => Vector128.Load(p);
