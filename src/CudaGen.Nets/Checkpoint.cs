@@ -8,7 +8,7 @@ namespace CudaGen.Nets;
 /// </summary>
 public static class Checkpoint
 {
-    private const string Format = "cudagen-checkpoint-1";
+    private const string Format = "cudagen-checkpoint-2";
 
     /// <summary>Writes the state of a model and a few words of the caller's own.</summary>
     /// <exception cref="InputException">The file cannot be written.</exception>

@@ -16,4 +16,6 @@ public readonly record struct NamedTensor
     public Buffer<ulong> Counter { get; }
 
     public bool IsCounter { get; }
+
+    internal NamedTensor WithPrefix(string prefix) => IsCounter ? new(prefix + Name, Counter) : new(prefix + Name, Tensor);
 }

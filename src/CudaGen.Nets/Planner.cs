@@ -3,18 +3,6 @@ using CudaGen.Runtime;
 
 namespace CudaGen.Nets;
 
-/// <summary>How the elements of a parameter start.</summary>
-public enum Initialiser
-{
-    Zero,
-
-    /// <summary>Uniform in +-sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010): TensorFlow's default.</summary>
-    GlorotUniform,
-}
-
-/// <summary>A trained tensor: a view into the parameter arena and one into the gradient arena, at the same place.</summary>
-public sealed record Parameter(string Name, Tensor Value, Tensor Gradient, Initialiser Initialiser, int FanIn, int FanOut);
-
 /// <summary>A line of the table that describes a network.</summary>
 /// <param name="Name">Name of the layer.</param>
 /// <param name="What">What it computes.</param>
@@ -29,70 +17,67 @@ public sealed record MemorySummary(long Parameters, long Gradients, long Moments
 }
 
 /// <summary>
-/// Hands out the tensors of a network from a few arenas. A network is built twice: first on arenas that only count, then
-/// on arenas of exactly that size.
+/// Hands out the tensors of a model from a few arenas: parameters and gradients of each network, moments, and all the rest. A model
+/// is built twice: first on arenas that only count, then on arenas of exactly that size.
 /// </summary>
 public sealed class Planner : IDisposable
 {
-    private readonly Arena _parameters, _activations;
-    private readonly Arena? _gradients, _first, _second;
+    private readonly Planner? _measured;
+    private readonly Arena _activations, _moments;
+    private readonly List<ParameterGroup> _groups = [];
+    private readonly List<Optimiser> _optimisers = [];
+    private readonly List<(string Name, ParameterGroup Group, Tensor Flat)> _averages = [];
+    private readonly List<Statistic> _states = [];
     private readonly List<IDisposable> _owned = [];
     private int _scratch;
+    private Action<string, Shape>? _kept;
 
     private Planner(Device device, int batch, bool training, Planner? measured)
     {
-        (Device, Batch, Training) = (device, batch, training);
+        (Device, Batch, Training, _measured) = (device, batch, training, measured);
+        _activations = Make("activations", measured?._activations);
         try
         {
-            _parameters = Make("parameters", measured?._parameters);
-            _activations = Make("activations", measured?._activations);
-            if (training)
-            {
-                _gradients = Make("gradients", measured?._gradients);
-                _first = Make("first moments", measured?._parameters);
-                _second = Make("second moments", measured?._parameters);
-            }
+            _moments = Make("moments", measured?._moments);
         }
         catch
         {
             // A GPU that has room for some of the arenas is left as it was found.
-            Dispose();
+            _activations.Dispose();
             throw;
         }
-
-        Arena Make(string name, Arena? size) => size is null ? Arena.Measure(name) : new Arena(device, name, size.Used);
     }
+
+    private Arena Make(string name, Arena? measured) => _measured is null ? Arena.Measure(name) : new Arena(Device, name, measured!.Used);
 
     /// <summary>Builds on arenas that only count.</summary>
-    public static Planner Measure(Device device, int batch, bool training, Action<Planner> build)
-    {
-        ArgumentNullException.ThrowIfNull(build);
-        Planner planner = new(device, batch, training, null);
-        try
-        {
-            build(planner);
-            return planner;
-        }
-        catch
-        {
-            planner.Dispose();
-            throw;
-        }
-    }
+    /// <param name="device">The device.</param>
+    /// <param name="batch">Images of a batch.</param>
+    /// <param name="training">Whether gradients are wanted.</param>
+    /// <param name="build">Takes the tensors.</param>
+    /// <param name="kept">Called with the name and shape of everything that a file keeps, before anything is prepared for it.</param>
+    public static Planner Measure(Device device, int batch, bool training, Action<Planner> build, Action<string, Shape>? kept = null)
+        => Build(new(device, batch, training, null) { _kept = kept }, build);
 
     /// <summary>Builds on memory, and reserves the scratch memory of the device.</summary>
+    /// <exception cref="DeviceException">The memory is not to be had.</exception>
     public static Planner Allocate(Device device, int batch, bool training, Action<Planner> build)
     {
         ArgumentNullException.ThrowIfNull(device);
         using Planner measured = Measure(device, batch, training, build);
-        Planner planner = new(device, batch, training, measured);
+        return Build(new(device, batch, training, measured), planner =>
+        {
+            build(planner);
+            device.ReserveScratch(planner._scratch);
+        });
+    }
+
+    private static Planner Build(Planner planner, Action<Planner> build)
+    {
+        ArgumentNullException.ThrowIfNull(build);
         try
         {
             build(planner);
-            // The moments have the layout of the parameters, of which they are only ever taken as a whole.
-            planner._first?.Take(new Shape((int)(planner._parameters.Used / sizeof(float))));
-            planner._second?.Take(new Shape((int)(planner._parameters.Used / sizeof(float))));
-            device.ReserveScratch(planner._scratch);
             return planner;
         }
         catch
@@ -109,16 +94,57 @@ public sealed class Planner : IDisposable
     /// <summary>Whether gradients are wanted.</summary>
     public bool Training { get; }
 
-    public List<Parameter> Parameters { get; } = [];
+    /// <summary>The parameters of each network, in the order in which they were begun.</summary>
+    public IReadOnlyList<ParameterGroup> Groups => _groups;
+
+    public IReadOnlyList<Optimiser> Optimisers => _optimisers;
 
     public List<LayerSummary> Layers { get; } = [];
 
-    /// <summary>All parameters, gradients and moments as flat tensors, for an optimiser.</summary>
-    public (Tensor Value, Tensor Gradient, Tensor First, Tensor Second) Flat
-        => (_parameters.AsTensor(), _gradients!.AsTensor(), _first!.AsTensor(), _second!.AsTensor());
-
     public MemorySummary Memory
-        => new(_parameters.Used, _gradients?.Used ?? 0, Training ? 2 * _parameters.Used : 0, _activations.Used, (long)_scratch * sizeof(float));
+        => new(_groups.Sum(g => g.Values.Used), _groups.Sum(g => g.Gradients?.Used ?? 0), _moments.Used, _activations.Used, (long)_scratch * sizeof(float));
+
+    internal int TrainedNumbers => _groups.Sum(g => g.Parameters.Sum(p => p.Value.Length));
+
+    internal string GroupPrefix => Current.Name.Length == 0 ? "" : Current.Name + ".";
+
+    private ParameterGroup Current => _groups.Count > 0 ? _groups[^1] : Group("");
+
+    /// <summary>Begins the parameters of a network; all that are taken from here on are its own.</summary>
+    /// <param name="name">d, g, or empty where there is only one network.</param>
+    public ParameterGroup Group(string name)
+    {
+        ParameterGroup? measured = _measured?._groups[_groups.Count];
+        Arena values = Make($"{name} parameters", measured?.Values);
+        try
+        {
+            ParameterGroup group = new(name, values, Training ? Make($"{name} gradients", measured?.Gradients) : null);
+            _groups.Add(group);
+            return group;
+        }
+        catch
+        {
+            values.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>An optimiser of all parameters of a group, which must be complete.</summary>
+    public Optimiser Optimiser(string name, ParameterGroup group, OptimiserOptions options)
+    {
+        Optimiser optimiser = new(name, group, options, _moments, Buffer<ulong>(1));
+        _optimisers.Add(optimiser);
+        return optimiser;
+    }
+
+    /// <summary>A flat tensor with the layout of a group, for a moving average of its parameters.</summary>
+    public Tensor Average(string name, ParameterGroup group)
+    {
+        ArgumentNullException.ThrowIfNull(group);
+        Tensor flat = _moments.Take(new((int)(group.Values.Used / sizeof(float))));
+        _averages.Add((name, group, flat));
+        return flat;
+    }
 
     /// <summary>A tensor that lives as long as the plan: activations, gradients of activations, inputs, losses.</summary>
     public Tensor Activation(Shape shape) => _activations.Take(shape);
@@ -130,10 +156,12 @@ public sealed class Planner : IDisposable
     public Buffer<T> Buffer<T>(int length) where T : unmanaged => _activations.Take<T>(length);
 
     /// <summary>A weight or bias with its gradient.</summary>
-    public Parameter Parameter(string name, Shape shape, Initialiser initialiser = Initialiser.Zero, int fanIn = 0, int fanOut = 0)
+    public Parameter Parameter(string name, Shape shape, Initialiser initialiser = default, int fanIn = 0, int fanOut = 0)
     {
-        Parameter parameter = new(name, _parameters.Take(shape), Training ? _gradients!.Take(shape) : default, initialiser, fanIn, fanOut);
-        Parameters.Add(parameter);
+        _kept?.Invoke(name, shape);
+        ParameterGroup group = Current;
+        Parameter parameter = new(name, group.Values.Take(shape), Training ? group.Gradients!.Take(shape) : default, initialiser, fanIn, fanOut);
+        group.Parameters.Add(parameter);
         return parameter;
     }
 
@@ -143,14 +171,42 @@ public sealed class Planner : IDisposable
     /// </summary>
     public (Tensor Value, Tensor Gradient) Stacked(Shape shape, Initialiser initialiser, int fanIn, int fanOut, params ReadOnlySpan<string> names)
     {
-        Tensor value = _parameters.Take(shape), gradient = Training ? _gradients!.Take(shape) : default;
+        foreach (string name in names)
+            _kept?.Invoke(name, shape.WithRows(shape.Rows / names.Length));
+        ParameterGroup group = Current;
+        Tensor value = group.Values.Take(shape), gradient = Training ? group.Gradients!.Take(shape) : default;
         int rows = shape.Rows / names.Length;
         for (int i = 0; i < names.Length; i++)
         {
-            Parameters.Add(new(names[i], value.Rows(i * rows, rows), Training ? gradient.Rows(i * rows, rows) : default, initialiser, fanIn,
+            group.Parameters.Add(new(names[i], value.Rows(i * rows, rows), Training ? gradient.Rows(i * rows, rows) : default, initialiser, fanIn,
                 fanOut));
         }
         return (value, gradient);
+    }
+
+    /// <summary>A parameter that starts at zero and that no optimiser touches, with its gradient.</summary>
+    public Parameter Frozen(string name, Shape shape)
+    {
+        _kept?.Invoke(name, shape);
+        Parameter parameter = new(name, Activation(shape), Gradient(shape), Initialiser.Zero, 0, 0);
+        Current.Frozen.Add(parameter);
+        return parameter;
+    }
+
+    /// <summary>Something that the network keeps without training it.</summary>
+    public Tensor Statistic(string name, Shape shape, float start)
+    {
+        _kept?.Invoke(name, shape);
+        Statistic statistic = new(name, Activation(shape), start);
+        Current.Statistics.Add(statistic);
+        return statistic.Value;
+    }
+
+    /// <summary>A number of the model that later steps depend on, and that belongs to no network.</summary>
+    public Tensor State(string name, float start)
+    {
+        _states.Add(new(name, Activation(Shape.Scalar), start));
+        return _states[^1].Value;
     }
 
     /// <summary>Scratch memory that an operation of the network will ask for.</summary>
@@ -163,20 +219,48 @@ public sealed class Planner : IDisposable
         return owned;
     }
 
-    /// <summary>Gives every parameter its start, from (seed, its place in the list).</summary>
+    /// <summary>Gives everything its start; parameters from (seed, place in the list).</summary>
     public void Initialise(ulong seed)
     {
         using Arena zero = new(Device, "step zero", sizeof(ulong));
         Buffer<ulong> step = zero.Take<ulong>(1);
-        for (int i = 0; i < Parameters.Count; i++)
+        uint stream = 0;
+        foreach (ParameterGroup group in _groups)
         {
-            Parameter p = Parameters[i];
-            float bound = p.Initialiser == Initialiser.Zero ? 0 : MathF.Sqrt(6f / (p.FanIn + p.FanOut));
-            if (bound == 0)
-                RandomFill.Constant(Device, p.Value, 0);
-            else
-                RandomFill.Uniform(Device, p.Value, seed, (uint)i, step, -bound, bound);
+            foreach (Parameter parameter in group.Parameters)
+                parameter.Initialiser.Fill(Device, parameter, seed, stream++, step);
+            foreach (Statistic statistic in group.Statistics)
+                RandomFill.Constant(Device, statistic.Value, statistic.Start);
         }
+        foreach (Statistic state in _states)
+            RandomFill.Constant(Device, state.Value, state.Start);
+        foreach (Optimiser optimiser in _optimisers)
+            optimiser.Start(Device);
+        foreach ((_, ParameterGroup group, Tensor flat) in _averages)
+            Device.Copy(flat, group.Value);
+    }
+
+    /// <summary>All that lives from one step to the next, by name.</summary>
+    internal IEnumerable<NamedTensor> State()
+    {
+        foreach (ParameterGroup group in _groups)
+        {
+            string prefix = group.Name.Length == 0 ? "param." : $"param.{group.Name}.";
+            foreach (NamedTensor tensor in group.Tensors())
+                yield return tensor.WithPrefix(prefix);
+        }
+        foreach (Optimiser optimiser in _optimisers)
+        {
+            foreach (NamedTensor tensor in optimiser.State())
+                yield return tensor;
+        }
+        foreach ((string name, ParameterGroup group, Tensor flat) in _averages)
+        {
+            foreach (Parameter p in group.Parameters)
+                yield return new($"{name}.{p.Name}", group.In(flat, p));
+        }
+        foreach (Statistic state in _states)
+            yield return new("state." + state.Name, state.Value);
     }
 
     public void Dispose()
@@ -184,10 +268,12 @@ public sealed class Planner : IDisposable
         foreach (IDisposable owned in _owned)
             owned.Dispose();
         _owned.Clear();
-        _parameters?.Dispose();
-        _activations?.Dispose();
-        _gradients?.Dispose();
-        _first?.Dispose();
-        _second?.Dispose();
+        foreach (ParameterGroup group in _groups)
+        {
+            group.Values.Dispose();
+            group.Gradients?.Dispose();
+        }
+        _activations.Dispose();
+        _moments.Dispose();
     }
 }

@@ -88,6 +88,10 @@ public sealed class SafeTensors
         return tensor;
     }
 
+    /// <summary>Refuses a file without a float32 tensor of this name and shape.</summary>
+    /// <exception cref="InputException">The file has none such.</exception>
+    internal void Require(string name, Shape shape) => Expect(name, "F32", Extents(shape));
+
     /// <summary>The metadata under a key.</summary>
     /// <exception cref="InputException">There is none.</exception>
     public string ExpectMetadata(string key) => _metadata.TryGetValue(key, out string? value)

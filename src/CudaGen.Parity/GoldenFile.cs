@@ -119,6 +119,48 @@ public sealed class GoldenFile
         ? size
         : throw Wrong($"metadata 'config': found no whole number '{key}', expected the sizes of the network");
 
+    /// <summary>A number in the configuration of the network.</summary>
+    public double Real(string key) => _config.ValueKind == JsonValueKind.Object && _config.TryGetProperty(key, out JsonElement value)
+        && value.ValueKind == JsonValueKind.Number
+        ? value.GetDouble()
+        : throw Wrong($"metadata 'config': found no number '{key}', expected the numbers of the network");
+
+    /// <summary>Several numbers, such as the widths of the layers.</summary>
+    public IReadOnlyList<double> Reals(string key) => _config.ValueKind == JsonValueKind.Object && _config.TryGetProperty(key, out JsonElement value)
+        && value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(e => e.ValueKind == JsonValueKind.Number)
+        ? [.. value.EnumerateArray().Select(e => e.GetDouble())]
+        : throw Wrong($"metadata 'config': found no list of numbers '{key}', expected the sizes of the network");
+
+    /// <summary>Several sizes.</summary>
+    public IReadOnlyList<int> Sizes(string key) => [.. Reals(key).Select(value => value is >= 1 and <= 1 << 20 && value == Math.Floor(value)
+        ? (int)value
+        : throw Wrong($"metadata 'config': found {value} in '{key}', expected whole numbers above 0"))];
+
+    /// <summary>A number of the training, or null where the file has none.</summary>
+    public double? HyperReal(string key) => _hyper.ValueKind == JsonValueKind.Object && _hyper.TryGetProperty(key, out JsonElement value)
+        && value.ValueKind == JsonValueKind.Number
+        ? value.GetDouble()
+        : null;
+
+    /// <summary>A count of the training.</summary>
+    public int Hyper(string key, int otherwise) => HyperReal(key) is { } value ? (int)value : otherwise;
+
+    /// <summary>Epsilon of a batch norm, and the share of a batch in its running statistics.</summary>
+    public (float Epsilon, float Momentum) BatchNorm(string net, string layer)
+    {
+        JsonElement at = _hyper;
+        foreach (string key in new[] { "bn", net, layer })
+        {
+            if (at.ValueKind != JsonValueKind.Object || !at.TryGetProperty(key, out at))
+                throw Wrong($"metadata 'hyper': found no batch norm '{net}.{layer}'");
+        }
+        return ((float)Of("eps"), (float)Of("momentum"));
+
+        double Of(string key) => at.ValueKind == JsonValueKind.Object && at.TryGetProperty(key, out JsonElement value) && value.ValueKind == JsonValueKind.Number
+            ? value.GetDouble()
+            : throw Wrong($"metadata 'hyper': found no '{key}' of batch norm '{net}.{layer}'");
+    }
+
     /// <summary>A choice in the configuration of the network.</summary>
     public string Choice(string key, string otherwise) => _config.ValueKind == JsonValueKind.Object && _config.TryGetProperty(key, out JsonElement value)
         && value.ValueKind == JsonValueKind.String

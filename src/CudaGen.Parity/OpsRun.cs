@@ -206,7 +206,7 @@ public static class OpsRun
         if (c.Flag("training"))
         {
             BatchNorm.ForwardTraining(c.Device, y, mean, rstd, runningMean, runningVariance, x, gamma, beta, epsilon, c.Number("momentum_torch"));
-            BatchNorm.Backward(c.Device, dx, dgamma, dbeta, dy, x, mean, rstd, gamma);
+            BatchNorm.Backward(c.Device, dx, dgamma, dbeta, dy, x, y, mean, rstd, gamma);
             c.Result("running_mean", runningMean);
             c.Result("running_var", runningVariance);
         }
@@ -217,7 +217,7 @@ public static class OpsRun
             // statistics; that of x is y of dy without the two offsets.
             c.Device.Copy(mean, runningMean);
             c.Device.Upload(rstd, Array.ConvertAll(c.Device.ToArray(runningVariance), v => 1 / MathF.Sqrt(v + epsilon)));
-            BatchNorm.Backward(c.Device, dx, dgamma, dbeta, dy, x, mean, rstd, gamma);
+            BatchNorm.Backward(c.Device, dx, dgamma, dbeta, dy, x, y, mean, rstd, gamma);
             BatchNorm.ForwardInference(c.Device, dx, dy, c.New(gamma.Shape), runningVariance, gamma, c.New(gamma.Shape), epsilon);
         }
         c.Result("y", y);
@@ -282,7 +282,7 @@ public static class OpsRun
 
     private static void Optimise(OpsCase c)
     {
-        Optimiser optimiser = c.Optimiser();
+        GoldenOptimiser optimiser = c.Optimiser();
         Tensor p = c.Input("p0");
         float[][] gradients = [.. Enumerable.Range(1, 3).Select(i => c.Device.ToArray(c.Input("g" + i, p.Shape)))];
         optimiser.Run(c.Device, p, gradients, c.OptionalNumber("clip"), step => c.Stepped("p" + step, p, new(optimiser.StepSize, step)));
@@ -370,7 +370,7 @@ internal sealed class OpsCase(Workspace work, GoldenFile golden, string name, Js
         steps.Add($"{name}.{key}", done);
     }
 
-    public Optimiser Optimiser() => Parity.Optimiser.Read(golden, attributes);
+    public GoldenOptimiser Optimiser() => GoldenOptimiser.Read(golden, attributes);
 
     public string Text(string key) => Attribute(key, JsonValueKind.String).GetString()!;
 

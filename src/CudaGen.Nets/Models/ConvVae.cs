@@ -45,101 +45,89 @@ public sealed class ConvVae : CodeModel
     private const uint NoiseStream = 0x00E5;
 
     private readonly ConvVaeOptions _options;
-    private readonly ConvTrunk _trunk;
-    private readonly DenseLayer _heads;
-    private readonly ConvDecoder _decoder;
     private Tensor _dz, _mean, _images;
 
     /// <exception cref="InputException">A size is out of range.</exception>
-    public ConvVae(ConvVaeOptions options) : base("vae", (options ?? throw new ArgumentNullException(nameof(options))).Sizes)
+    public ConvVae(ConvVaeOptions options)
+        : base("vae", (options ?? throw new ArgumentNullException(nameof(options))).Sizes.Decoder(), options.Adam)
     {
-        Sizes.Check();
         _options = options;
-        _trunk = new ConvTrunk(Sizes);
         string second = options.Head == PosteriorHead.LogVariance ? "w_logvar" : "w_stddev";
-        _heads = new DenseLayer("heads", Sizes.Latent, Activation.Linear, "w_mean", second);
+        Encoder = new([.. options.Sizes.Trunk(), new DenseLayer("heads", Latent, Activation.Linear, "w_mean", second)]);
         // The cross-entropy takes logits, so its decoder ends without the sigmoid.
-        _decoder = new ConvDecoder(Sizes, UsesLogits ? Activation.Linear : Activation.Sigmoid);
+        Decoder = Spec.Build(logits: UsesLogits);
     }
 
     private bool UsesLogits => _options.Reconstruction == Reconstruction.CrossEntropySum;
 
     public override IReadOnlyList<string> LossNames { get; } = ["loss", "rec", "kl"];
 
-    protected override AdamOptions Adam => _options.Adam;
-
     /// <summary>The noise of the sample, (N, latent).</summary>
     public Tensor Noise { get; private set; }
 
     /// <summary>Mean and second head side by side, (N, 2 latent).</summary>
-    public Tensor Heads => _heads.Y;
+    public Tensor Heads => Encoder.Y;
 
     /// <summary>The posterior mean, valid after <see cref="Encode"/>.</summary>
     public override Tensor MeanCode => _mean;
 
-    public override Tensor Reconstructions => UsesLogits ? _images : _decoder.Y;
+    public override Tensor Reconstructions => UsesLogits ? _images : Decoder.Y;
 
-    protected override void Build(Planner planner)
+    protected override void BuildNetworks(Planner planner)
     {
-        Shape code = new(planner.Batch, Sizes.Latent);
-        Images = planner.Activation(new Shape(planner.Batch, Sizes.Image, Sizes.Image, 1));
-        Noise = planner.Activation(code);
-        Code = planner.Activation(code);
-        _mean = planner.Activation(code);
+        Shape code = new(planner.Batch, Latent);
+        (Noise, Code, _mean) = (planner.Activation(code), planner.Activation(code), planner.Activation(code));
         _dz = planner.Gradient(code);
-        _heads.Plan(planner, _trunk.Plan(planner, Images));
-        Tensor y = _decoder.Plan(planner, Code);
-        planner.Scratch(Math.Max(Kernels.Losses.ScratchFloats(y.Shape), Variational.ScratchFloats(_heads.Y.Shape)));
+        Encoder.Plan(planner, Images);
+        Decoder.Plan(planner, Code, _dz);
+        planner.Scratch(Variational.ScratchFloats(Heads.Shape));
         if (UsesLogits)
-            _images = planner.Activation(y.Shape);
+            _images = planner.Activation(Decoder.Y.Shape);
     }
 
     protected override void DrawNoise() => RandomFill.Normal(Device, Noise, Seed, NoiseStream, StepCounter);
 
     public override void Encode()
     {
-        _trunk.Forward(Device);
-        _heads.Forward(Device);
-        Variational.Mean(Device, _mean, _heads.Y);
+        Encoder.Forward(Device);
+        Variational.Mean(Device, _mean, Heads);
     }
 
     public override void Decode()
     {
-        _decoder.Forward(Device);
+        Decoder.Forward(Device);
         if (UsesLogits)
-            BiasActivation.Apply(Device, _images, _decoder.Y, Activation.Sigmoid);
+            BiasActivation.Apply(Device, _images, Decoder.Y, Activation.Sigmoid);
     }
 
     public override bool HasPosterior => true;
 
     public override double[] DivergenceByDimension(int rows)
-        => Variational.DivergenceByDimension(Device, _heads.Y.Rows(0, rows), _options.Head, _options.LogEpsilon);
+        => Variational.DivergenceByDimension(Device, Heads.Rows(0, rows), _options.Head, _options.LogEpsilon);
 
     public override void Forward()
     {
-        _trunk.Forward(Device);
-        _heads.Forward(Device);
-        Variational.SampleForward(Device, Code, _heads.Y, Noise, _options.Head);
-        _decoder.Forward(Device);
+        Encoder.Forward(Device);
+        Variational.SampleForward(Device, Code, Heads, Noise, _options.Head);
+        Decoder.Forward(Device);
 
         float perImage = 1f / Batch;
         if (UsesLogits)
-            Kernels.Losses.BinaryCrossEntropy(Device, Loss(1), _decoder.DY, _decoder.Y, Images, perImage);
+            Kernels.Losses.BinaryCrossEntropy(Device, Loss(1), Decoder.DY, Decoder.Y, Images, perImage);
         else
         {
             float scale = _options.Reconstruction == Reconstruction.SquaredErrorSum ? perImage : 1f / Images.Length;
-            Kernels.Losses.MeanSquaredError(Device, Loss(1), _decoder.DY, _decoder.Y, Images, scale);
+            Kernels.Losses.MeanSquaredError(Device, Loss(1), Decoder.DY, Decoder.Y, Images, scale);
         }
-        Variational.Divergence(Device, Loss(2), null, _heads.Y, _options.Head, perImage, _options.LogEpsilon);
+        Variational.Divergence(Device, Loss(2), null, Heads, _options.Head, perImage, _options.LogEpsilon);
         Reduce.Add(Device, Loss(0), Loss(1), Loss(2));
     }
 
     public override void Backward()
     {
-        _decoder.Backward(Device, _dz);
-        Variational.SampleBackward(Device, _heads.DY, _dz, _heads.Y, Noise, _options.Head);
-        Variational.Divergence(Device, Loss(2), _heads.DY, _heads.Y, _options.Head, 1f / Batch, _options.LogEpsilon);
-        _heads.Backward(Device, _trunk.DY);
-        _trunk.Backward(Device);
+        Decoder.Backward(Device);
+        Variational.SampleBackward(Device, Encoder.DY, _dz, Heads, Noise, _options.Head);
+        Variational.Divergence(Device, Loss(2), Encoder.DY, Heads, _options.Head, 1f / Batch, _options.LogEpsilon);
+        Encoder.Backward(Device);
     }
 }

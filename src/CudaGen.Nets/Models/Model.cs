@@ -4,8 +4,8 @@ using CudaGen.Runtime;
 namespace CudaGen.Nets;
 
 /// <summary>
-/// A network with its training step: planned once for a device and a batch, after which a step allocates nothing and is
-/// a fixed list of operations. What a step depends on is in device memory: parameters, moments, the number of the step
+/// One or several networks with their training step: planned once for a device and a batch, after which a step allocates nothing and
+/// is a fixed list of operations. What a step depends on is in device memory: parameters, moments, the number of the step
 /// and the data set; nothing else, so a model can be saved after any step and continued bit by bit.
 /// </summary>
 public abstract class Model(string kind) : IDisposable
@@ -17,7 +17,7 @@ public abstract class Model(string kind) : IDisposable
     private Tensor _ring, _losses;
     private float[] _lossValues = [], _ringValues = [];
     private CudaGraph? _graph;
-    private ImageData? _stepped;
+    private (DataSet? Data, int Phase) _stepped;
 
     /// <summary>Name of the model in files and programs.</summary>
     public string Kind { get; } = kind;
@@ -29,13 +29,20 @@ public abstract class Model(string kind) : IDisposable
 
     public int Batch => Planned.Batch;
 
-    public IReadOnlyList<Parameter> Parameters => Planned.Parameters;
+    /// <summary>The parameters of each network.</summary>
+    public IReadOnlyList<ParameterGroup> Groups => Planned.Groups;
+
+    /// <summary>The parameters of all networks.</summary>
+    public IReadOnlyList<Parameter> Parameters => [.. Groups.SelectMany(g => g.Parameters)];
 
     /// <summary>What each entry of <see cref="Losses"/> is.</summary>
     public abstract IReadOnlyList<string> LossNames { get; }
 
-    /// <summary>The numbers of the optimiser.</summary>
-    protected abstract AdamOptions Adam { get; }
+    /// <summary>What a generator of this model is, for files and for drawing samples.</summary>
+    public abstract GeneratorSpec Spec { get; }
+
+    /// <summary>Images of the data set that a step takes.</summary>
+    public virtual int ImagesPerStep => Batch;
 
     /// <summary>Number of the step to come, in device memory.</summary>
     protected Buffer<ulong> StepCounter { get; private set; }
@@ -55,6 +62,7 @@ public abstract class Model(string kind) : IDisposable
     private Planner Planned => _planner ?? throw new InvalidOperationException($"{Kind}: call Plan before anything else");
 
     /// <summary>The layer table and the memory of a batch, without allocating the tensors.</summary>
+    /// <exception cref="InputException">The options contradict each other.</exception>
     public (IReadOnlyList<LayerSummary> Layers, MemorySummary Memory) Describe(Device device, int batch)
     {
         using Planner planner = Planner.Measure(device, batch, true, BuildAll);
@@ -63,6 +71,7 @@ public abstract class Model(string kind) : IDisposable
 
     /// <summary>Takes all memory for training with this batch, and starts the parameters from the seed.</summary>
     /// <exception cref="DeviceException">The memory is not to be had.</exception>
+    /// <exception cref="InputException">The options contradict each other.</exception>
     public void Plan(Device device, int batch, ulong seed)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
@@ -82,15 +91,14 @@ public abstract class Model(string kind) : IDisposable
         Build(planner);
     }
 
-    /// <summary>Takes the tensors of the network, layer after layer.</summary>
+    /// <summary>Takes the tensors of the networks, layer after layer.</summary>
     protected abstract void Build(Planner planner);
 
     /// <summary>Where a step writes its i-th loss.</summary>
     protected Tensor Loss(int i) => _losses.Slice(i, Shape.Scalar);
 
     /// <summary>
-    /// The losses of the last forward pass, in the order of <see cref="LossNames"/>. Waits for the device; overwritten by
-    /// the next call.
+    /// The losses of the last pass, in the order of <see cref="LossNames"/>. Waits for the device; overwritten by the next call.
     /// </summary>
     public ReadOnlySpan<float> Losses
     {
@@ -106,15 +114,16 @@ public abstract class Model(string kind) : IDisposable
     /// On a CUDA device the first step on a data set runs launch by launch, which loads every kernel that it needs; the
     /// second is recorded, and it and all later ones are one call of the recorded graph.
     /// </remarks>
-    public void Step(ImageData data)
+    public void Step(DataSet data)
     {
+        (DataSet? Data, int Phase) now = (data, Phase);
         if (Device.Kind != DeviceKind.Cuda || Eager)
-            RunStep(data);
-        else if (!ReferenceEquals(_stepped, data))
+            RunAndAdvance(data);
+        else if (_stepped != now)
         {
             ForgetGraph();
-            RunStep(data);
-            _stepped = data;
+            RunAndAdvance(data);
+            _stepped = now;
         }
         else
         {
@@ -124,50 +133,38 @@ public abstract class Model(string kind) : IDisposable
         Steps++;
     }
 
-    private void RunStep(ImageData data)
+    /// <summary>Which of several lists of operations the next step is; a recorded step is replayed as long as this stays the same.</summary>
+    protected virtual int Phase => 0;
+
+    /// <summary>The operations of one step.</summary>
+    protected abstract void RunStep(DataSet data);
+
+    private void RunAndAdvance(DataSet data)
     {
-        LoadBatch(data);
-        DrawNoise();
-        ZeroGradients();
-        Forward();
-        Backward();
-        Update();
+        RunStep(data);
         Advance();
     }
 
-    private CudaGraph Record(ImageData data) => Device.Capture(() => RunStep(data));
+    private CudaGraph Record(DataSet data) => Device.Capture(() => RunAndAdvance(data));
 
     private void ForgetGraph()
     {
         _graph?.Dispose();
-        (_graph, _stepped) = (null, null);
+        (_graph, _stepped) = (null, default);
     }
 
-    /// <summary>The next minibatch, converted to the range of the model's images.</summary>
-    protected abstract void LoadBatch(ImageData data);
-
-    /// <summary>The random numbers of a step.</summary>
-    protected virtual void DrawNoise() { }
-
-    /// <summary>Outputs and losses of the loaded batch, and the gradients of the losses with respect to the outputs.</summary>
-    public abstract void Forward();
-
-    /// <summary>Gradients of the parameters, added to what they were.</summary>
-    public abstract void Backward();
-
-    public void ZeroGradients() => RandomFill.Constant(Device, Planned.Flat.Gradient, 0);
-
-    /// <summary>One step of the optimiser over all parameters.</summary>
-    public void Update()
+    /// <summary>Sets all gradients of a network to zero.</summary>
+    protected void ZeroGradients(ParameterGroup group)
     {
-        (Tensor value, Tensor gradient, Tensor first, Tensor second) = Planned.Flat;
-        Optimisers.Adam(Device, value, gradient, first, second, StepCounter, Adam);
+        ArgumentNullException.ThrowIfNull(group);
+        RandomFill.Constant(Device, group.Gradient, 0);
+        foreach (Parameter frozen in group.Frozen)
+            RandomFill.Constant(Device, frozen.Gradient, 0);
     }
 
-    /// <summary>Update and count the step, without touching data or noise: for steps on given inputs.</summary>
-    public void UpdateAndAdvance()
+    /// <summary>Counts a step, for steps on given inputs.</summary>
+    private protected void CountStep()
     {
-        Update();
         Advance();
         Steps++;
     }
@@ -194,20 +191,9 @@ public abstract class Model(string kind) : IDisposable
         return means;
     }
 
-    /// <summary>Everything that a later step depends on, by name: parameters, moments, step number and kept losses.</summary>
+    /// <summary>Everything that a later step depends on, by name: parameters, statistics, moments, averages, step number and kept losses.</summary>
     public IEnumerable<NamedTensor> State()
-    {
-        (Tensor value, _, Tensor first, Tensor second) = Planned.Flat;
-        foreach (Parameter p in Parameters)
-            yield return new("param." + p.Name, p.Value);
-        foreach ((string prefix, Tensor moment) in new[] { ("adam.m.", first), ("adam.v.", second) })
-        {
-            foreach (Parameter p in Parameters)
-                yield return new(prefix + p.Name, moment.Slice((int)((p.Value.Address - value.Address) / sizeof(float)), p.Value.Shape));
-        }
-        yield return new("state.losses", _ring);
-        yield return new("state.step", StepCounter);
-    }
+        => [.. Planned.State(), new("state.losses", _ring), new("state.step", StepCounter)];
 
     public void Dispose()
     {

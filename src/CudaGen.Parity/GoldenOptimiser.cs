@@ -1,22 +1,23 @@
 using System.Text.Json;
 using CudaGen.Kernels;
+using CudaGen.Nets;
 using CudaGen.Runtime;
 
 namespace CudaGen.Parity;
 
 /// <summary>The optimiser that a golden file names, running on tensors of its own.</summary>
-internal sealed class Optimiser
+internal sealed class GoldenOptimiser
 {
     private readonly JsonElement _options;
     private readonly GoldenFile _golden;
 
-    private Optimiser(GoldenFile golden, JsonElement options) => (_golden, _options) = (golden, options);
+    private GoldenOptimiser(GoldenFile golden, JsonElement options) => (_golden, _options) = (golden, options);
 
     /// <summary>Reads <c>algo</c>, <c>lr</c> and the rest.</summary>
     /// <exception cref="InputException">It is neither Adam nor RMSprop, or a number is missing.</exception>
-    public static Optimiser Read(GoldenFile golden, JsonElement options)
+    public static GoldenOptimiser Read(GoldenFile golden, JsonElement options)
     {
-        var optimiser = new Optimiser(golden, options);
+        var optimiser = new GoldenOptimiser(golden, options);
         _ = optimiser.IsAdam ? (object)optimiser.Adam : optimiser.RmsProp;
         return optimiser;
     }
@@ -32,7 +33,10 @@ internal sealed class Optimiser
     /// <summary>The numbers of Adam; its epsilon is where PyTorch adds it.</summary>
     public AdamOptions Adam => IsAdam
         ? new(Number("lr"), Number("beta1"), Number("beta2"), Number("eps"), AdamEpsilon.Corrected)
-        : throw _golden.Wrong("optimizer: found rmsprop, expected adam: no supported model is trained with another one");
+        : throw _golden.Wrong("optimizer: found rmsprop, expected adam for this model");
+
+    /// <summary>The numbers for a model.</summary>
+    public OptimiserOptions Options => IsAdam ? Adam : RmsProp;
 
     private RmsPropOptions RmsProp => new(Number("lr"), Number("alpha"), Number("eps"));
 
@@ -57,6 +61,27 @@ internal sealed class Optimiser
             device.Upload(step, [device.Read(step) + 1]);
             after((int)device.Read(step));
         }
+    }
+
+    /// <summary>
+    /// One step from the initial parameters with the expected gradients instead of the computed ones, at every place of
+    /// which the file knows both gradient and result; null where there is none.
+    /// </summary>
+    public Check? Alone(Device device, string net, string name, float[] initial, float? clip)
+    {
+        if (_golden.Find($"after1.{net}.{name}") is not { } after || _golden.Find($"grad.{net}.{name}") is not { } gradient)
+            return null;
+        Dictionary<int, float> gradients = gradient.Values.Select((value, i) => (At: gradient.IndexOf(i), value))
+            .DistinctBy(g => g.At).ToDictionary(g => g.At, g => g.value);
+        int[] known = [.. Enumerable.Range(0, after.Values.Length).Where(i => gradients.ContainsKey(after.IndexOf(i)) && after.IndexOf(i) < initial.Length)];
+        if (known.Length == 0)
+            return null;
+        using var work = new Workspace(device);
+        Tensor parameters = work.Of(new Shape(known.Length), [.. known.Select(i => initial[after.IndexOf(i)])]);
+        Run(device, parameters, [[.. known.Select(i => gradients[after.IndexOf(i)])]], clip, _ => { });
+        float[] found = device.ToArray(parameters);
+        ExpectedTensor expected = after with { Values = [.. known.Select(i => after.Values[i])], Indices = null, Statistics = null };
+        return Comparison.Entries(expected, new([known.Length], found), Comparison.OptimiserAlone(found, new(StepSize))) with { Note = "optimizer alone" };
     }
 
     private float Number(string name) => (float)Field(name, JsonValueKind.Number).GetDouble();

@@ -1,0 +1,69 @@
+using CudaGen.Kernels;
+using CudaGen.Runtime;
+
+namespace CudaGen.Nets;
+
+/// <summary>
+/// Wasserstein GAN (Arjovsky et al. 2017, algorithm 1) with the networks of <see cref="Dcgan"/>: several updates of the critic by
+/// RMSProp, each with its parameters clipped, then one of the generator.
+/// <code>
+/// critic      L = mean D(G(z)) - mean D(x)
+/// generator   L = -mean D(G(z))
+/// </code>
+/// </summary>
+public sealed class Wgan(DcganSizes sizes, AdversarialOptions options) : AdversarialModel("wgan", options)
+{
+    private const int OfCritic = 0, Distance = 1, OfGenerator = 2;
+
+    private Tensor _fake, _real;
+
+    /// <summary>The tutorial: learning rate 5e-4, ten times the paper's, and TensorFlow's RMSProp.</summary>
+    public static Wgan Tutorial(DcganSizes sizes, Tricks tricks) => Of(sizes, tricks, new(5e-4f, 0.9f, 1e-10f, InsideRoot: true), false);
+
+    /// <summary>The paper: learning rate 5e-5, parameters within 0.01, five updates of the critic.</summary>
+    public static Wgan Canonical(DcganSizes sizes, Tricks tricks) => Of(sizes, tricks, new(5e-5f), true);
+
+    private static Wgan Of(DcganSizes sizes, Tricks tricks, RmsPropOptions rmsProp, bool statistics)
+    {
+        ArgumentNullException.ThrowIfNull(sizes);
+        OptimiserOptions optimiser = rmsProp;
+        return new(sizes, new(sizes.Spec(), optimiser with { Clip = 0.01f }, optimiser)
+        {
+            DiscriminatorSteps = 5,
+            RunningStatistics = statistics,
+            Tricks = tricks,
+        });
+    }
+
+    public override bool ScoresAreLogits => false;
+
+    public override IReadOnlyList<string> LossNames { get; } = ["d_loss", "wasserstein", "g_loss"];
+
+    protected override Layer[] DiscriminatorLayers() => sizes.Discriminator(0.2f);
+
+    protected override void Build(Planner planner)
+    {
+        base.Build(planner);
+        if (!Discriminator.CouplesRows)
+            Discriminator.SumInParts(2);
+        (_fake, _real) = (planner.Activation(Shape.Scalar), planner.Activation(Shape.Scalar));
+    }
+
+    public override void DiscriminatorGradients()
+    {
+        Generator.Forward(Device);
+        ForwardDiscriminator();
+        Kernels.Losses.Mean(Device, _fake, FakeScoreGradients, FakeScores, 1f / Batch);
+        Kernels.Losses.Mean(Device, _real, RealScoreGradients, RealScores, -1f / Batch);
+        Reduce.Add(Device, Loss(OfCritic), _fake, _real);
+        Arithmetic.Scale(Device, Loss(Distance), Loss(OfCritic), -1);
+        BackwardDiscriminator();
+    }
+
+    public override void GeneratorLoss()
+    {
+        ForwardGenerator();
+        Kernels.Losses.Mean(Device, Loss(OfGenerator), Judge.DY, Judge.Y, -1f / Batch);
+        BackwardJudge();
+    }
+}

@@ -1,0 +1,78 @@
+using CudaGen.Kernels;
+using CudaGen.Runtime;
+
+namespace CudaGen.Nets;
+
+/// <summary>The numbers of an optimiser: either Adam's or RMSProp's, and a bound on the parameters.</summary>
+public sealed record OptimiserOptions
+{
+    public AdamOptions? Adam { get; private init; }
+
+    public RmsPropOptions? RmsProp { get; private init; }
+
+    /// <summary>After each update parameters are clipped to [-Clip, Clip] (Arjovsky et al. 2017); 0 for no bound.</summary>
+    public float Clip { get; init; }
+
+    public static implicit operator OptimiserOptions(AdamOptions adam) => new() { Adam = adam };
+
+    public static implicit operator OptimiserOptions(RmsPropOptions rmsProp) => new() { RmsProp = rmsProp };
+
+    public static OptimiserOptions FromAdamOptions(AdamOptions adam) => adam;
+
+    public static OptimiserOptions FromRmsPropOptions(RmsPropOptions rmsProp) => rmsProp;
+}
+
+/// <summary>An optimiser of one network with its moments and its own count of updates, all in device memory.</summary>
+public sealed class Optimiser
+{
+    private readonly ParameterGroup _group;
+    private readonly Tensor _first, _second;
+    private readonly Buffer<ulong> _updates;
+
+    internal Optimiser(string name, ParameterGroup group, OptimiserOptions options, Arena moments, Buffer<ulong> updates)
+    {
+        (Name, _group, Options, _updates) = (name, group, options, updates);
+        Shape flat = new((int)(group.Values.Used / sizeof(float)));
+        _second = moments.Take(flat);
+        if (options.Adam is not null)
+            _first = moments.Take(flat);
+    }
+
+    /// <summary>Name in checkpoints.</summary>
+    public string Name { get; }
+
+    public OptimiserOptions Options { get; }
+
+    /// <summary>One update from the gradients of the group.</summary>
+    public void Update(Device device) => Update(device, 1);
+
+    /// <summary>One update with the learning rate times <paramref name="rate"/>.</summary>
+    public void Update(Device device, float rate)
+    {
+        if (Options.Adam is { } adam)
+            Optimisers.Adam(device, _group.Value, _group.Gradient, _first, _second, _updates, adam with { LearningRate = adam.LearningRate * rate });
+        else if (Options.RmsProp is { } rmsProp)
+            Optimisers.RmsProp(device, _group.Value, _group.Gradient, _second, rmsProp with { LearningRate = rmsProp.LearningRate * rate });
+        if (Options.Clip > 0)
+            Optimisers.Clip(device, _group.Value, Options.Clip);
+        StepState.Count(device, _updates);
+    }
+
+    // TensorFlow 1's mean square starts at 1.
+    internal void Start(Device device)
+    {
+        if (Options.RmsProp is { InsideRoot: true })
+            RandomFill.Constant(device, _second, 1);
+    }
+
+    internal IEnumerable<NamedTensor> State()
+    {
+        foreach (Parameter p in _group.Parameters)
+        {
+            if (Options.Adam is not null)
+                yield return new($"{Name}.m.{p.Name}", _group.In(_first, p));
+            yield return new($"{Name}.v.{p.Name}", _group.In(_second, p));
+        }
+        yield return new($"{Name}.updates", _updates);
+    }
+}
