@@ -8,7 +8,7 @@ namespace CudaGen.Training;
 /// What is measured and drawn at the end of an epoch: reconstruction of the test set from the mean code, the divergence of
 /// the posterior, a grid of samples on noise that is always the same.
 /// </summary>
-public sealed class CodeEvaluation
+internal sealed class CodeEvaluation : Evaluation
 {
     private const int GridRows = 10, GridColumns = 10;
     private const uint SampleStream = 0x5A3B;
@@ -24,18 +24,20 @@ public sealed class CodeEvaluation
     private readonly Device _device;
     private readonly CodeModel _model;
     private readonly ImageData _images;
+    private readonly Generator _generator;
+    private readonly Recipe _recipe;
     private readonly ImageSet _set;
     private readonly float[] _codes, _noise, _mean, _deviation;
     private readonly double _meanImageError;
     private double _error;
     private double[] _divergence = [];
 
-    public CodeEvaluation(Device device, CodeModel model, ImageData images, ImageSet set)
+    public CodeEvaluation(Device device, CodeModel model, ImageSet set, Recipe recipe)
     {
-        ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(set);
-        (_device, _model, _images, _set) = (device, model, images, set);
-        int latent = model.Sizes.Latent;
+        (_device, _model, _set, _recipe) = (device, model, set, recipe);
+        _images = new ImageData(device, set.Pixels, set.Height, set.Width, set.Channels);
+        _generator = Generator.Of(model, 1);
+        int latent = model.Latent;
         _codes = new float[set.Count * latent];
         _mean = new float[latent];
         _deviation = new float[latent];
@@ -49,15 +51,15 @@ public sealed class CodeEvaluation
     }
 
     /// <summary>Keys of what <see cref="Run"/> measures.</summary>
-    public IReadOnlyList<string> Names => _model.HasPosterior ? ["test.mse", "test.kl"] : ["test.mse"];
+    public override IReadOnlyList<string> Names => _model.HasPosterior ? ["test.mse", "test.kl"] : ["test.mse"];
 
     /// <summary>
     /// test.mse, over all pixels of all test images, in units of [0, 1] squared; test.kl, in nats, summed over the
     /// dimensions of the code, mean over images.
     /// </summary>
-    public Metric[] Run()
+    public override Metric[] Run()
     {
-        int batch = _model.Batch, latent = _model.Sizes.Latent;
+        int batch = _model.Batch, latent = _model.Latent;
         double sum = 0;
         double[] divergence = new double[latent];
         for (int first = 0; first < _images.Count; first += batch)
@@ -94,7 +96,7 @@ public sealed class CodeEvaluation
     // Gaussian with the mean and deviation that the codes of the test set have.
     private void DescribeCodes()
     {
-        int latent = _model.Sizes.Latent;
+        int latent = _model.Latent;
         for (int j = 0; j < latent; j++)
         {
             if (_model.HasPosterior)
@@ -113,14 +115,21 @@ public sealed class CodeEvaluation
         }
     }
 
+    public override void Draw(RunFolder run, long epoch, bool last)
+    {
+        Samples().SavePng(run.PathOf($"samples-{epoch:D4}.png"));
+        if (_model.Latent == 2)
+            Scatter().SavePng(run.PathOf($"latent-{epoch:D4}.png"));
+    }
+
     /// <summary>
     /// Left, fifty test images, each with its reconstruction to its right; right, a hundred images decoded from random
     /// codes. Call after <see cref="Run"/>.
     /// </summary>
-    public Picture Samples()
+    private Picture Samples()
     {
         const int count = GridRows * GridColumns;
-        int latent = _model.Sizes.Latent, image = _set.ImageLength, pairs = Math.Min(count / 2, _set.Count);
+        int latent = _model.Latent, image = _set.ImageLength, pairs = Math.Min(count / 2, _set.Count);
         byte[] left = new byte[count * image];
         byte[] decoded = Decode(_codes.AsSpan(0, pairs * latent));
         for (int i = 0; i < pairs; i++)
@@ -138,7 +147,7 @@ public sealed class CodeEvaluation
 
     private byte[] Decode(ReadOnlySpan<float> codes)
     {
-        int latent = _model.Sizes.Latent, count = codes.Length / latent, image = _set.ImageLength;
+        int latent = _model.Latent, count = codes.Length / latent, image = _set.ImageLength;
         byte[] bytes = new byte[count * image];
         for (int first = 0; first < count; first += _model.Batch)
         {
@@ -151,14 +160,19 @@ public sealed class CodeEvaluation
     }
 
     /// <summary>The codes of the test set, coloured by label; for codes of length 2. Call after <see cref="Run"/>.</summary>
-    public Picture Scatter() => ScatterPlot.Draw(_codes, _set.Labels);
+    private Picture Scatter() => ScatterPlot.Draw(_codes, _set.Labels);
 
     /// <summary>Writes the decoder. Call after <see cref="Run"/>.</summary>
     /// <exception cref="InputException">The file cannot be written.</exception>
-    public void SaveGenerator(string path) => Generator.Save(_model, path, _mean, _deviation);
+    public override void SaveGenerator(string path)
+    {
+        _generator.Update(_model);
+        _generator.SetCodes(_mean, _deviation);
+        _generator.Save(path);
+    }
 
     /// <summary>Says in words what the last numbers mean, and when the posterior of the seed recipe has collapsed.</summary>
-    public void PrintVerdict(Recipe recipe)
+    public override void PrintVerdict(IReadOnlyList<Metric> losses)
     {
         string against = $"test.mse {_error:F4}, the mean image alone gives {_meanImageError:F4}";
         if (!_model.HasPosterior)
@@ -168,7 +182,7 @@ public sealed class CodeEvaluation
         }
         double nats = _divergence.Sum();
         int active = _divergence.Count(x => x > ActiveNats);
-        if (recipe == Recipe.Seed && nats < CollapseNats && _error > CollapseShare * _meanImageError)
+        if (_recipe == Recipe.Seed && nats < CollapseNats && _error > CollapseShare * _meanImageError)
         {
             Console.WriteLine($"result    posterior collapse: the code says nothing about the image. KL {nats:F4} nats, "
                 + $"{active} of {_divergence.Length} dimensions in use; {against}");
@@ -194,5 +208,11 @@ public sealed class CodeEvaluation
             total += (double)squares / set.Count - mean * mean;
         }
         return total / set.ImageLength / (255 * 255);
+    }
+
+    public override void Dispose()
+    {
+        _generator.Dispose();
+        _images.Dispose();
     }
 }

@@ -10,11 +10,11 @@ public static class CommandLine
 {
     private sealed record Flag(string Name, string Value, string Text, string Group);
 
-    private const string Data = "data and place", Training = "training", Output = "output";
+    private const string Data = "data and place", Training = "training", Model = "model", Output = "output";
 
     private static readonly Flag[] Flags =
     [
-        new("--data", "DIR", "folder with the four MNIST-format files (default: built-in digits)", Data),
+        new("--data", "PATH", "MNIST or CIFAR-10 folder, or a file by tools/data.cs (default: built-in images)", Data),
         new("--device", "NAME", "auto, cpu, cuda or cuda:N (default: auto)", Data),
         new("--impl", "NAME", "auto, kernel, library, cpu or reference (default: auto)", Data),
         new("--eager", "", "on a GPU: give launches one by one instead of a recorded graph", Data),
@@ -39,11 +39,17 @@ public static class CommandLine
     /// <param name="summary">What it does, one sentence.</param>
     /// <param name="args">What the person typed.</param>
     /// <param name="latent">Whether the program has --latent.</param>
+    /// <param name="data">Whether it has --data.</param>
+    /// <param name="modelFlags">Which of the flags in <see cref="ModelFlags"/> it has.</param>
     /// <exception cref="InputException">A flag is unknown, has no value, or one that is out of range.</exception>
-    public static TrainOptions? Parse(string program, string summary, string[] args, bool latent = true)
+    public static TrainOptions? Parse(string program, string summary, string[] args, bool latent = true, bool data = true,
+        IReadOnlyList<string>? modelFlags = null)
     {
         ArgumentNullException.ThrowIfNull(args);
-        Flag[] flags = [.. Flags.Where(f => latent || f.Name != LatentName)];
+        Flag[] ofModel = [.. ModelFlags.All.Where(f => modelFlags?.Contains(f.Name) == true).Select(f => new Flag(f.Name, f.Value, f.Text, Model))];
+        Flag[] common = [.. Flags.Where(f => (latent || f.Name != LatentName) && (data || f.Name != "--data"))];
+        int output = Array.FindIndex(common, f => f.Group == Output);
+        Flag[] flags = [.. common[..output], .. ofModel, .. common[output..]];
         // Not a RootCommand: that one brings flags and directives of its own. A flag without its value is let through
         // here, so that the complaint can say what was expected.
         var command = new Command(program);
@@ -69,7 +75,7 @@ public static class CommandLine
         var values = new Values(parsed);
         return new TrainOptions
         {
-            Data = values.Text("--data", "a folder"),
+            Data = data ? values.Text("--data", "a folder or file") : null,
             Device = values.Device("--device") ?? "auto",
             Implementation = values.Choice("--impl", "auto", "kernel", "library", "cpu", "reference") is { } implementation
                 ? Enum.Parse<Implementation>(implementation, ignoreCase: true) : Implementation.Auto,
@@ -85,6 +91,7 @@ public static class CommandLine
             Steps = (long?)values.Whole("--steps", 1, 1_000_000_000_000),
             Batch = (int?)values.Whole("--batch", 1, 65536),
             Latent = latent ? (int?)values.Whole(LatentName, 1, 4096) : null,
+            Flags = values.OfModel(ofModel.Select(f => f.Name)),
             Seed = values.Whole("--seed", 0, ulong.MaxValue),
             Out = values.Text("--out", "a folder") ?? "runs",
             Resume = values.Text("--resume", "the folder of a run"),
@@ -129,13 +136,13 @@ public static class CommandLine
         {
             help.Append($"\n{group.Key}\n");
             foreach (Flag flag in group)
-                help.Append($"  {$"{flag.Name} {flag.Value}",-20} {flag.Text}\n");
+                help.Append($"  {$"{flag.Name} {flag.Value}",-26} {flag.Text}\n");
         }
         return help.Append($"""
 
             examples
-              {run} --epochs 5                      # a first run: built-in digits
-              {run} --data mnist --batch 256        # on files that you have
+              {run} --epochs 5                      # a first run on built-in images
+              {run} --batch 256 --seed 7            # larger steps, other random numbers
               {run} --resume runs/{program}-0001 --epochs 20
 
             """).ToString();
@@ -155,6 +162,22 @@ public static class CommandLine
             if (text.StartsWith("--", StringComparison.Ordinal))
                 throw Wrong(flag, text, expected);
             return text;
+        }
+
+        /// <summary>What was given of the flags of a model.</summary>
+        public ModelFlags OfModel(IEnumerable<string> names)
+        {
+            List<KeyValuePair<string, string>> given = [];
+            foreach (string name in names)
+            {
+                if (parsed.GetResult(name) is not OptionResult { Implicit: false })
+                    continue;
+                ModelFlags.Flag flag = ModelFlags.All.Single(f => f.Name == name);
+                string text = flag.Value.Length == 0 ? "on" : Text(name, flag.Expected)!;
+                ModelFlags.Check(name, text);
+                given.Add(new(name, text));
+            }
+            return new(given);
         }
 
         public string? Choice(string flag, params string[] choices)

@@ -15,8 +15,9 @@ public static class ScatterPlot
     /// <summary>Draws 800x800 RGB. Points that are not finite are left out.</summary>
     /// <param name="points">(N, 2), row-major.</param>
     /// <param name="labels">(N), 0 to 9.</param>
+    /// <param name="classes">Classes that the legend names, 1 to 10.</param>
     /// <exception cref="ArgumentException">The lengths do not fit together, or a label is above 9.</exception>
-    public static Picture Draw(ReadOnlySpan<float> points, ReadOnlySpan<byte> labels)
+    public static Picture Draw(ReadOnlySpan<float> points, ReadOnlySpan<byte> labels, int classes = 10)
     {
         if (points.Length != 2 * labels.Length)
             throw new ArgumentException(
@@ -41,7 +42,7 @@ public static class ScatterPlot
             double px = Left + Width * x.Fraction(points[2 * i]), py = Top + Height * (1 - y.Fraction(points[2 * i + 1]));
             canvas.Disc(px, py, radius, Palette[labels[i]], alpha);
         }
-        for (int c = 0; c < Palette.Length; c++)
+        for (int c = 0; c < classes; c++)
         {
             int row = Top + 14 + 28 * c;
             canvas.Disc(Size - Legend + 20, row, 7, Palette[c], 1);

@@ -15,7 +15,7 @@ public enum Recipe
 /// <summary>What a person asked a training program for. Null stands for a flag that was not given.</summary>
 public sealed record TrainOptions
 {
-    /// <summary>Folder with data; null for the built-in digits.</summary>
+    /// <summary>Folder or file with data; null for built-in images.</summary>
     public string? Data { get; init; }
 
     /// <summary>auto, cpu, cuda or cuda:N.</summary>
@@ -57,4 +57,7 @@ public sealed record TrainOptions
 
     /// <summary>Size of the latent vector, 1 to 4096.</summary>
     public int? Latent { get; init; }
+
+    /// <summary>The flags that only some programs have.</summary>
+    public ModelFlags Flags { get; init; } = new([]);
 }

@@ -10,11 +10,10 @@ public sealed class CodeTrainingTests : IDisposable
 {
     private const int TrainImages = 40, TestImages = 12, Side = 8;
 
-    private static readonly CodeProgram Vae = new("vae", "a test", (recipe, sizes) =>
-        new ConvVae(recipe == Recipe.Seed ? ConvVaeOptions.Seed(Small(sizes)) : ConvVaeOptions.Canonical(Small(sizes))), []);
+    private static readonly TrainProgram Vae = new("vae", "a test", DataKind.Grey, r =>
+        new ConvVae(r.Recipe == Recipe.Seed ? ConvVaeOptions.Seed(Small(r)) : ConvVaeOptions.Canonical(Small(r))), []);
 
-    private static readonly CodeProgram Cae = new("cae", "a test", (_, sizes) =>
-        new ConvAutoencoder(ConvAutoencoderOptions.Canonical(Small(sizes))), []);
+    private static readonly TrainProgram Cae = new("cae", "a test", DataKind.Grey, r => new ConvAutoencoder(ConvAutoencoderOptions.Canonical(Small(r))), []);
 
     private readonly TemporaryFolder _folder = new();
 
@@ -22,7 +21,7 @@ public sealed class CodeTrainingTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private static ConvSizes Small(ConvSizes sizes) => sizes with { Width1 = 3, Width2 = 4 };
+    private static ConvSizes Small(ModelRequest r) => new(r.Image, r.Latent ?? 20, 3, 4);
 
     private static void WriteData(string folder, int side)
     {
@@ -44,8 +43,8 @@ public sealed class CodeTrainingTests : IDisposable
         return bytes;
     }
 
-    private int Run(CodeProgram program, string place, params string[] more)
-        => CodeTraining.Run(program, ["--data", _folder["data"], "--out", _folder[place], "--batch", "16", "--device", "cpu", "--plain", .. more]);
+    private int Run(TrainProgram program, string place, params string[] more)
+        => Trainer.Run(program, ["--data", _folder["data"], "--out", _folder[place], "--batch", "16", "--device", "cpu", "--plain", .. more]);
 
     private string PathOf(string place, string file) => Path.Combine(_folder[place], file);
 
@@ -80,7 +79,7 @@ public sealed class CodeTrainingTests : IDisposable
         double reported = JsonDocument.Parse(File.ReadAllLines(PathOf("a/cae-0001", "metrics.jsonl"))[^1]).RootElement.GetProperty("test.mse").GetDouble();
 
         using Device device = Device.Cpu(1);
-        using var model = (ConvAutoencoder)Cae.Create(Recipe.Canonical, new ConvSizes(Side, 20));
+        using var model = (ConvAutoencoder)Cae.Create(new(Recipe.Canonical, Side, 1, 10, null, new([])));
         model.Plan(device, TestImages, 1);
         // The checkpoint was written with another batch; all of the state that depends on none is in it.
         Checkpoint.Load(model, PathOf("a/cae-0001", "checkpoint.safetensors"));
@@ -108,7 +107,7 @@ public sealed class CodeTrainingTests : IDisposable
         Assert.Equal(0, Run(Vae, "b", "--epochs", "1"));
         // A process that was killed may have written more lines after its last checkpoint, and half a line.
         File.AppendAllText(PathOf("b/vae-0001", "metrics.jsonl"), "{\"step\":4,\"epoch\":2,\"loss\":1}\n{\"step\":5,\"ep");
-        Assert.Equal(0, CodeTraining.Run(Vae, ["--resume", PathOf("b", "vae-0001"), "--epochs", "3", "--device", "cpu", "--plain"]));
+        Assert.Equal(0, Trainer.Run(Vae, ["--resume", PathOf("b", "vae-0001"), "--epochs", "3", "--device", "cpu", "--plain"]));
         RequireSameBytes("a/vae-0001", "b/vae-0001", Kept);
     }
 
@@ -121,7 +120,7 @@ public sealed class CodeTrainingTests : IDisposable
     {
         Assert.Equal(0, Run(Vae, "a", "--epochs", "1"));
         byte[] before = File.ReadAllBytes(PathOf("a/vae-0001", "metrics.jsonl"));
-        Assert.Equal(Executable.Failed, CodeTraining.Run(Vae, ["--resume", PathOf("a", "vae-0001"), "--epochs", "3", "--device", "cpu", flag, value]));
+        Assert.Equal(Executable.Failed, Trainer.Run(Vae, ["--resume", PathOf("a", "vae-0001"), "--epochs", "3", "--device", "cpu", flag, value]));
         Assert.Equal(before, File.ReadAllBytes(PathOf("a/vae-0001", "metrics.jsonl")));
     }
 
@@ -129,7 +128,7 @@ public sealed class CodeTrainingTests : IDisposable
     public void A_run_of_another_program_is_not_resumed()
     {
         Assert.Equal(0, Run(Vae, "a", "--epochs", "1"));
-        Assert.Equal(Executable.Failed, CodeTraining.Run(Cae, ["--resume", PathOf("a", "vae-0001"), "--epochs", "3", "--device", "cpu"]));
+        Assert.Equal(Executable.Failed, Trainer.Run(Cae, ["--resume", PathOf("a", "vae-0001"), "--epochs", "3", "--device", "cpu"]));
     }
 
     [Fact]
@@ -143,7 +142,7 @@ public sealed class CodeTrainingTests : IDisposable
     public void Images_that_do_not_halve_twice_are_refused()
     {
         WriteData(PathOf("odd", ""), 10);
-        Assert.Equal(Executable.Failed, CodeTraining.Run(Vae, ["--data", PathOf("odd", ""), "--out", PathOf("a", "")]));
+        Assert.Equal(Executable.Failed, Trainer.Run(Vae, ["--data", PathOf("odd", ""), "--out", PathOf("a", "")]));
         Assert.False(Directory.Exists(PathOf("a", "")));
     }
 
@@ -156,7 +155,7 @@ public sealed class CodeTrainingTests : IDisposable
     {
         Assert.Equal(0, Run(Vae, "a", "--epochs", "1"));
         using Device device = Device.Cpu(1);
-        using var model = (ConvVae)Vae.Create(Recipe.Canonical, new ConvSizes(Side, 20));
+        using var model = (ConvVae)Vae.Create(new(Recipe.Canonical, Side, 1, 10, null, new([])));
         model.Plan(device, 5, 1);
         Checkpoint.Load(model, PathOf("a/vae-0001", "checkpoint.safetensors"));
         for (int i = 0; i < model.Code.Length; i++)

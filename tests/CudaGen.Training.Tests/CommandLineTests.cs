@@ -53,7 +53,7 @@ public class CommandLineTests
     [InlineData("--seed: found '-1', expected a whole number from 0 to 18446744073709551615", "--seed", "-1")]
     [InlineData("--device: found 'gpu', expected auto, cpu, cuda or cuda:N", "--device", "gpu")]
     [InlineData("--recipe: found 'paper', expected canonical or seed", "--recipe", "paper")]
-    [InlineData("--data: found no value, expected a folder", "--data")]
+    [InlineData("--data: found no value, expected a folder or file", "--data")]
     [InlineData("--out: found '--nope', expected a folder", "--out", "--nope")]
     [InlineData("--resume: found no value, expected the folder of a run", "--resume", "--plain")]
     [InlineData("--epoch: there is no such flag; did you mean --epochs?", "--epoch", "3")]

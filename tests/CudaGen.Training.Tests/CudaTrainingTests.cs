@@ -11,8 +11,7 @@ public sealed class CudaTrainingTests : IDisposable
 {
     private const int Images = 20, Side = 8;
 
-    private static readonly CodeProgram Vae = new("vae", "a test", (_, sizes) =>
-        new ConvVae(ConvVaeOptions.Canonical(sizes with { Width1 = 3, Width2 = 4 })), []);
+    private static readonly TrainProgram Vae = new("vae", "a test", DataKind.Grey, r => new ConvVae(ConvVaeOptions.Canonical(new(r.Image, r.Latent ?? 20, 3, 4))), []);
 
     private readonly TemporaryFolder _folder = new();
 
@@ -38,7 +37,7 @@ public sealed class CudaTrainingTests : IDisposable
     }
 
     private int Run(string place, params string[] more)
-        => CodeTraining.Run(Vae, ["--data", _folder["data"], "--out", _folder[place], "--batch", "5", "--latent", "3", "--plain", .. more]);
+        => Trainer.Run(Vae, ["--data", _folder["data"], "--out", _folder[place], "--batch", "5", "--latent", "3", "--plain", .. more]);
 
     private string[] Metrics(string place) => File.ReadAllLines(Path.Combine(_folder[place], "vae-0001", "metrics.jsonl"));
 
@@ -61,7 +60,7 @@ public sealed class CudaTrainingTests : IDisposable
         Assert.Equal(Metrics("cuda"), Metrics("eager"));
 
         Assert.Equal(0, Run("halves", "--epochs", "1", "--device", "cuda"));
-        Assert.Equal(0, CodeTraining.Run(Vae, ["--resume", Path.Combine(_folder["halves"], "vae-0001"), "--epochs", "2", "--device", "cuda", "--plain"]));
+        Assert.Equal(0, Trainer.Run(Vae, ["--resume", Path.Combine(_folder["halves"], "vae-0001"), "--epochs", "2", "--device", "cuda", "--plain"]));
         foreach (string file in new[] { "metrics.jsonl", "checkpoint.safetensors", "generator.safetensors", "samples-0002.png" })
             Assert.Equal(File.ReadAllBytes(Path.Combine(_folder["cuda"], "vae-0001", file)), File.ReadAllBytes(Path.Combine(_folder["halves"], "vae-0001", file)));
     }

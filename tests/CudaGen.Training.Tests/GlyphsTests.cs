@@ -16,6 +16,13 @@ public class GlyphsTests
     }
 
     [Fact]
+    public void The_bytes_are_the_same_on_every_system()
+    {
+        Assert.Equal("4DCBED5742AB1B34", Digest.Of(Data.Train.Pixels));
+        Assert.Equal("62F354B53A6025CC", Digest.Of(Data.Test.Pixels));
+    }
+
+    [Fact]
     public void Without_a_folder_the_built_in_digits_are_opened()
     {
         DataSource data = DataSource.Open(null, 1);

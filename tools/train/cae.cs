@@ -5,8 +5,12 @@
 using CudaGen.Nets;
 using CudaGen.Training;
 
-return CodeTraining.Run(new CodeProgram("cae", "trains a convolutional autoencoder on digits",
-    (recipe, sizes) => new ConvAutoencoder(recipe == Recipe.Seed ? ConvAutoencoderOptions.Seed(sizes) : ConvAutoencoderOptions.Canonical(sizes)),
+return Trainer.Run(new TrainProgram("cae", "trains a convolutional autoencoder on digits", DataKind.Grey,
+    r =>
+    {
+        ConvSizes sizes = new(r.Image, r.Latent ?? 20);
+        return new ConvAutoencoder(r.Recipe == Recipe.Seed ? ConvAutoencoderOptions.Seed(sizes) : ConvAutoencoderOptions.Canonical(sizes));
+    },
     [
         "learning rate of Adam: seed 1e-4, canonical 1e-3 (Kingma and Ba 2015)",
         "epsilon of Adam: seed 1e-8 on the uncorrected root (TensorFlow), canonical 1e-8 on the corrected one (the paper)",

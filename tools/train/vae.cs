@@ -5,8 +5,12 @@
 using CudaGen.Nets;
 using CudaGen.Training;
 
-return CodeTraining.Run(new CodeProgram("vae", "trains a convolutional variational autoencoder on digits",
-    (recipe, sizes) => new ConvVae(recipe == Recipe.Seed ? ConvVaeOptions.Seed(sizes) : ConvVaeOptions.Canonical(sizes)),
+return Trainer.Run(new TrainProgram("vae", "trains a convolutional variational autoencoder on digits", DataKind.Grey,
+    r =>
+    {
+        ConvSizes sizes = new(r.Image, r.Latent ?? 20);
+        return new ConvVae(r.Recipe == Recipe.Seed ? ConvVaeOptions.Seed(sizes) : ConvVaeOptions.Canonical(sizes));
+    },
     [
         "reconstruction: seed squared error averaged over pixels, canonical cross-entropy summed over them",
         "second head: seed sigma and ln(sigma^2 + 1e-8), canonical ln sigma^2 (Kingma and Welling 2014)",

@@ -5,7 +5,7 @@ using System.Runtime.InteropServices;
 namespace CudaGen.Runtime.Native;
 
 /// <summary>
-/// Finds NVIDIA's libraries. One table says under which names and in which folders; nothing is guessed elsewhere, and a
+/// Finds native libraries: NVIDIA's, and libjpeg-turbo. One table says under which names and in which folders; nothing is guessed elsewhere, and a
 /// library that is not found is reported with every name that was tried.
 /// </summary>
 internal static class NativeLibraries
@@ -21,6 +21,7 @@ internal static class NativeLibraries
         new(Nvrtc.Library, "CUDAGEN_NVRTC_PATH", "libnvrtc.so", [13, 12], ["cu13", "cuda_nvrtc"]),
         new("cublas", "CUDAGEN_CUBLAS_PATH", "libcublas.so", [13, 12], ["cu13", "cublas"]),
         new("cudnn", "CUDAGEN_CUDNN_PATH", "libcudnn.so", [9, 8], ["cudnn"]),
+        new(TurboJpeg.Library, "CUDAGEN_TURBOJPEG_PATH", "libturbojpeg.so", [0], []),
     ];
 
     private static readonly Lock Gate = new();
@@ -81,6 +82,8 @@ internal static class NativeLibraries
             return [path]; // An explicit choice is the only one.
         bool follows = library is "nvrtc" or "cublas";
         string[] names = [.. entry.Versions.OrderBy(v => follows && major > 0 && v > major).Select(v => $"{entry.FileName}.{v}")];
+        if (library == TurboJpeg.Library)
+            return names; // Not NVIDIA's: it comes with the system, also beside stand-ins.
         string[] own = Split(around.Variable("CUDAGEN_LIB_DIR"));
         if (around.StandIns() is { } standIns)
             own = [standIns];

@@ -29,7 +29,7 @@ public static class Glyphs
     {
         var pixels = new byte[count * Size * Size];
         var labels = new byte[count];
-        var pen = new GlyphPen();
+        var pen = new GlyphPen(Size);
         for (int i = 0; i < count; i++)
         {
             labels[i] = (byte)(i % GlyphShapes.Digits.Length);
@@ -59,6 +59,12 @@ internal struct Draws(ulong seed, uint stream, ulong step)
 
     /// <summary>Uniform in [low, high).</summary>
     public float Between(float low, float high) => low + (high - low) * Unit();
+
+    /// <summary>True with the given probability.</summary>
+    public bool Chance(float probability) => Unit() < probability;
+
+    /// <summary>0 to <paramref name="count"/> - 1, all equally likely.</summary>
+    public int Below(int count) => (int)(Unit() * count);
 
     /// <summary>
     /// Bell-shaped with mean 0, deviation 1 and never beyond 3. A sum of three uniform numbers needs no logarithm,

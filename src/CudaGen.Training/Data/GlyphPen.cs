@@ -4,28 +4,29 @@ namespace CudaGen.Training;
 /// Draws one digit: bends the control points, flattens the curves, fits the result into the middle of the image and
 /// sets every pixel by its distance to the nearest line. Arithmetic only, so the bytes are the same on every system.
 /// </summary>
-internal sealed class GlyphPen
+/// <param name="size">Height and width of the images; everything but the softness of an edge grows with it.</param>
+internal sealed class GlyphPen(int size)
 {
-    private const int Size = Glyphs.Size;
     private const int Steps = 4; // lines for each span between two points of a curve
-    private const float Box = 20; // MNIST's digits fit into 20x20
+    private const float Box = 20; // MNIST's digits fit into 20x20 of 28x28
     private const float Edge = 1.3f; // pixels from full ink to none
     private const float Far = 1e9f;
 
     private readonly float[] _x = new float[256], _y = new float[256];
     private readonly bool[] _lifted = new bool[256]; // the pen does not draw on its way to this point
-    private readonly float[] _squares = new float[Size * Size]; // squared distances
+    private readonly float[] _squares = new float[size * size]; // squared distances
     private readonly float[] _bentX = new float[32], _bentY = new float[32];
+    private readonly float _unit = size / 28f; // a pixel of MNIST
     private int _count;
 
-    /// <summary>Draws one of the variants of a digit into <paramref name="image"/>, (28, 28), which is black.</summary>
+    /// <summary>Draws one of the variants of a digit into <paramref name="image"/>, (size, size), which is black.</summary>
     public void Draw(Stroke[][] variants, ref Draws draws, Span<byte> image)
     {
         _count = 0;
         float wobble = draws.Between(1, 3.6f);
         foreach (Stroke stroke in variants[(int)(draws.Unit() * variants.Length)])
             Flatten(stroke, wobble, ref draws);
-        float radius = draws.Between(0.8f, 1.65f);
+        float radius = _unit * draws.Between(0.8f, 1.65f);
         Transform(radius, ref draws);
         Measure(radius + Edge / 2);
         Fill(radius, ref draws, image);
@@ -83,10 +84,10 @@ internal sealed class GlyphPen
             (top, bottom) = (Math.Min(top, _y[i]), Math.Max(bottom, _y[i]));
         }
 
-        float zoom = (Box - 2 * radius) / Math.Max(right - left, bottom - top) * draws.Between(0.86f, 1.04f);
+        float zoom = (_unit * Box - 2 * radius) / Math.Max(right - left, bottom - top) * draws.Between(0.86f, 1.04f);
         (float massX, float massY) = CentreOfMass();
-        float shiftX = Place(massX, left, right, zoom, draws.Between(-1, 1));
-        float shiftY = Place(massY, top, bottom, zoom, draws.Between(-1, 1));
+        float shiftX = Place(massX, left, right, zoom, _unit * draws.Between(-1, 1));
+        float shiftY = Place(massY, top, bottom, zoom, _unit * draws.Between(-1, 1));
         for (int i = 0; i < _count; i++)
             (_x[i], _y[i]) = (zoom * _x[i] + shiftX, zoom * _y[i] + shiftY);
     }
@@ -107,11 +108,10 @@ internal sealed class GlyphPen
     }
 
     // The shift that brings the mass to the middle, but keeps the ends inside the image.
-    private static float Place(float mass, float low, float high, float zoom, float jitter)
+    private float Place(float mass, float low, float high, float zoom, float jitter)
     {
-        const float Margin = 3;
-        float shift = Size / 2f + jitter - zoom * mass;
-        return Math.Clamp(shift, Margin - zoom * low, Math.Max(Margin - zoom * low, Size - Margin - zoom * high));
+        float margin = 3 * _unit, shift = size / 2f + jitter - zoom * mass;
+        return Math.Clamp(shift, margin - zoom * low, Math.Max(margin - zoom * low, size - margin - zoom * high));
     }
 
     // Squared distances from pixel centres to the nearest line, where they are below reach.
@@ -133,7 +133,7 @@ internal sealed class GlyphPen
                     float px = x + 0.5f - ax, py = y + 0.5f - ay;
                     float t = Math.Clamp((px * dx + py * dy) * inverse, 0, 1);
                     (px, py) = (px - t * dx, py - t * dy);
-                    int at = y * Size + x;
+                    int at = y * size + x;
                     _squares[at] = Math.Min(_squares[at], px * px + py * py);
                 }
             }
@@ -141,8 +141,8 @@ internal sealed class GlyphPen
     }
 
     // The first and last pixel within reach of a line from a to b, inside the image.
-    private static (int First, int Last) Pixels(float a, float b, float reach) =>
-        (Math.Max(0, (int)(Math.Min(a, b) - reach)), Math.Min(Size - 1, (int)(Math.Max(a, b) + reach)));
+    private (int First, int Last) Pixels(float a, float b, float reach) =>
+        (Math.Max(0, (int)(Math.Min(a, b) - reach)), Math.Min(size - 1, (int)(Math.Max(a, b) + reach)));
 
     // A soft edge, then a little noise on what is lit; black stays black.
     private void Fill(float radius, ref Draws draws, Span<byte> image)

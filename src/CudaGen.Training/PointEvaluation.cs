@@ -1,0 +1,67 @@
+using CudaGen.Nets;
+using CudaGen.Runtime;
+
+namespace CudaGen.Training;
+
+/// <summary>Real points against generated ones: a scatter plot, mean and covariance, and how often the discriminator is right.</summary>
+internal sealed class PointEvaluation : Evaluation
+{
+    private const int Drawn = 100, Measured = 10_000;
+    private const ulong SampleSeed = 1;
+
+    private readonly AdversarialModel _model;
+    private readonly Generator _generator;
+    private readonly Accuracy _accuracy;
+    private readonly float[] _real, _generated = new float[2 * Measured];
+
+    public PointEvaluation(Device device, AdversarialModel model, float[] real)
+    {
+        (_model, _real) = (model, real);
+        _generator = Generator.Of(model, 1000);
+        _accuracy = new(device, model, real, []);
+    }
+
+    public override IReadOnlyList<string> Names { get; } =
+        ["accuracy.real", "accuracy.fake", "mean.x", "mean.y", "cov.xx", "cov.xy", "cov.yy"];
+
+    public override Metric[] Run()
+    {
+        _generator.Update(_model);
+        float[] codes = new float[Measured * _generator.Latent];
+        _generator.DrawCodes(SampleSeed, 0, codes);
+        _generator.Generate(codes, _generated);
+        (double x, double y, double xx, double xy, double yy) = Moments(_generated);
+        return [.. _accuracy.Measure(_generator), new("mean.x", x), new("mean.y", y), new("cov.xx", xx), new("cov.xy", xy), new("cov.yy", yy)];
+    }
+
+    private static (double X, double Y, double XX, double XY, double YY) Moments(ReadOnlySpan<float> points)
+    {
+        int count = points.Length / 2;
+        (double x, double y, double xx, double xy, double yy) = (0, 0, 0, 0, 0);
+        for (int i = 0; i < count; i++)
+        {
+            (double a, double b) = (points[2 * i], points[2 * i + 1]);
+            (x, y, xx, xy, yy) = (x + a, y + b, xx + a * a, xy + a * b, yy + b * b);
+        }
+        (x, y) = (x / count, y / count);
+        return (x, y, xx / count - x * x, xy / count - x * y, yy / count - y * y);
+    }
+
+    public override void Draw(RunFolder run, long epoch, bool last)
+    {
+        byte[] labels = [.. Enumerable.Repeat((byte)0, _real.Length / 2), .. Enumerable.Repeat((byte)1, Drawn)];
+        ScatterPlot.Draw([.. _real, .. _generated.AsSpan(0, 2 * Drawn)], labels, classes: 2).SavePng(run.PathOf($"samples-{epoch:D4}.png"));
+    }
+
+    public override void SaveGenerator(string path) => _generator.Save(path);
+
+    public override void PrintVerdict(IReadOnlyList<Metric> losses)
+    {
+        var (x, y, xx, xy, yy) = Moments(_generated);
+        var real = Moments(_real);
+        Console.WriteLine($"result    generated: mean ({x:F2}, {y:F2}), covariance (({xx:F2}, {xy:F2}), ({xy:F2}, {yy:F2}))");
+        Console.WriteLine($"          real:      mean ({real.X:F2}, {real.Y:F2}), covariance (({real.XX:F2}, {real.XY:F2}), ({real.XY:F2}, {real.YY:F2}))");
+    }
+
+    public override void Dispose() => _generator.Dispose();
+}

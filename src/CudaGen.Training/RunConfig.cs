@@ -1,0 +1,97 @@
+using System.Text.Json.Nodes;
+using CudaGen.Runtime;
+
+namespace CudaGen.Training;
+
+/// <summary>What was asked for, with the recipe's values for what was not.</summary>
+internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, int Epochs, long? Steps, int Batch, int? Latent, ulong Seed, ModelFlags Flags)
+{
+    private const int Endless = 1_000_000;
+
+    /// <summary>The values of the flags and the recipe.</summary>
+    /// <exception cref="InputException">Two flags contradict each other.</exception>
+    public static RunConfig Of(TrainProgram program, TrainOptions options)
+    {
+        options.Flags.RequireSense(options.Data);
+        // With a number of steps and none of epochs, the steps alone decide.
+        int epochs = options.Epochs ?? (options.Steps is null ? program.Epochs : Endless);
+        Recipe recipe = options.Recipe ?? Recipe.Canonical;
+        return new(program.Name, recipe, options.Data, epochs, options.Steps, options.Batch ?? program.Batch(recipe), options.Latent, options.Seed ?? 1,
+            options.Flags);
+    }
+
+    public JsonObject ToJson()
+    {
+        JsonObject json = new()
+        {
+            ["program"] = Program,
+            ["recipe"] = RecipeName(Recipe),
+            ["data"] = Data,
+            ["epochs"] = Epochs,
+            ["steps"] = Steps,
+            ["batch"] = Batch,
+            ["latent"] = Latent,
+            ["seed"] = Seed,
+        };
+        JsonObject flags = [];
+        foreach ((string name, string value) in Flags.Given)
+            flags[name] = value;
+        json["flags"] = flags;
+        return json;
+    }
+
+    /// <summary>
+    /// The configuration of a run that goes on. How long and where may change; what would make it another run may not.
+    /// </summary>
+    /// <exception cref="InputException">The file is not such a configuration, or a flag contradicts it.</exception>
+    public static RunConfig Resume(string program, RunFolder run, TrainOptions options)
+    {
+        string path = run.PathOf("config.json");
+        JsonObject json = run.ReadConfig();
+        RunConfig saved;
+        try
+        {
+            string found = (string?)json["program"] ?? "none";
+            if (found != program)
+                throw new InputException($"{path}: found a run of '{found}', expected one of '{program}'");
+            ModelFlags flags = new((json["flags"] as JsonObject ?? []).Select(f => KeyValuePair.Create(f.Key, (string)f.Value!)));
+            foreach ((string name, string value) in flags.Given)
+                ModelFlags.Check(name, value);
+            saved = new(program, (string?)json["recipe"] == "seed" ? Recipe.Seed : Recipe.Canonical, (string?)json["data"],
+                (int)json["epochs"]!, (long?)json["steps"], (int)json["batch"]!, (int?)json["latent"], (ulong)json["seed"]!, flags);
+        }
+        catch (Exception e) when (e is FormatException or InvalidOperationException or NullReferenceException or OverflowException
+            or ArgumentNullException)
+        {
+            throw new InputException($"{path}: expected program, recipe, data, epochs, steps, batch, latent, seed and flags of a run", e);
+        }
+        Same("--recipe", options.Recipe, saved.Recipe);
+        Same("--batch", options.Batch, saved.Batch);
+        Same("--latent", options.Latent, saved.Latent);
+        Same("--seed", options.Seed, saved.Seed);
+        foreach ((string name, string given) in options.Flags.Given)
+        {
+            if (saved.Flags.Text(name, "") is var value && value != given)
+                throw Changed(name, given, value.Length == 0 ? "none" : value);
+        }
+        return saved with
+        {
+            Data = options.Data ?? saved.Data,
+            Epochs = options.Epochs ?? (options.Steps is null ? saved.Epochs : Endless),
+            Steps = options.Steps ?? (options.Epochs is null ? saved.Steps : null),
+        };
+
+        void Same<T>(string flag, T? given, T? value) where T : struct
+        {
+            if (given is { } g && !g.Equals(value))
+                throw Changed(flag, Text(g), value is { } v ? Text(v) : "the recipe's");
+        }
+
+        InputException Changed(string flag, string given, string value)
+            => new($"{flag}: found '{given}', the run in {run.Path} has '{value}' and cannot change it");
+
+        static string Text(object value) => value is Recipe r ? RecipeName(r) : value.ToString()!;
+    }
+
+    public static string RecipeName(Recipe recipe) => recipe == Recipe.Seed ? "seed" : "canonical";
+}
