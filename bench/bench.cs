@@ -20,25 +20,27 @@ using System.Text.Json.Nodes;
 
 return Executable.Run(() =>
 {
-    var models = new Option<string>("--models") { Description = "models to time, with commas between them", DefaultValueFactory = _ => "cae,vae" };
+    var models = new Option<string>("--models") { Description = $"models to time, with commas between them, or all: {string.Join(", ", BenchModel.All.Select(m => m.Name))}", DefaultValueFactory = _ => "cae,vae" };
     var threads = new Option<int>("--threads") { Description = "threads of both sides", DefaultValueFactory = _ => 2 };
     var blocks = new Option<int>("--blocks") { Description = "turns of each side", DefaultValueFactory = _ => 12 };
     var steps = new Option<int>("--steps") { Description = "steps of a turn", DefaultValueFactory = _ => 40 };
-    var batch = new Option<int>("--batch") { Description = "images of a step", DefaultValueFactory = _ => 128 };
+    var batch = new Option<int?>("--batch") { Description = "images of a step (default: the model's)" };
     var python = new Option<string>("--python") { Description = "Python that has torch; 'none' to time this side alone", DefaultValueFactory = _ => "python3" };
+    var peerSteps = new Option<int>("--peer-steps") { Description = "steps of a turn of --peer", DefaultValueFactory = _ => 30 };
     var peer = new Option<string?>("--peer") { Description = "another command to compare with, such as 'tuned.sh python3 bench.py --device cpu --threads 2'" };
     var json = new Option<string?>("--json") { Description = "file for the results" };
     var command = new RootCommand("Times training steps, matrix products and the arithmetic ceiling; compares with PyTorch.")
     {
-        models, threads, blocks, steps, batch, python, peer, json,
+        models, threads, blocks, steps, batch, python, peer, peerSteps, json,
     };
     command.SetAction(parsed =>
     {
         var bench = new Bench(parsed.GetValue(threads), parsed.GetValue(blocks), parsed.GetValue(steps), parsed.GetValue(batch));
         bench.Machine();
         bench.Products();
-        foreach (string model in parsed.GetValue(models)!.Split(','))
-            bench.Model(model, parsed.GetValue(python)!, parsed.GetValue(peer));
+        string names = parsed.GetValue(models)!;
+        foreach (string model in names == "all" ? [.. BenchModel.All.Select(m => m.Name)] : names.Split(','))
+            bench.Model(BenchModel.Find(model), parsed.GetValue(python)!, parsed.GetValue(peer), parsed.GetValue(peerSteps));
         if (parsed.GetValue(json) is { } path)
             bench.Save(path);
     });
@@ -48,14 +50,13 @@ return Executable.Run(() =>
     return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
 });
 
-internal sealed class Bench(int threads, int blocks, int steps, int batch)
+internal sealed class Bench(int threads, int blocks, int steps, int? askedBatch)
 {
     private readonly JsonObject _results = new()
     {
         ["date"] = DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
         ["commit"] = Commit(),
         ["threads"] = threads,
-        ["batch"] = batch,
     };
 
     private static string? Commit()
@@ -210,26 +211,23 @@ internal sealed class Bench(int threads, int blocks, int steps, int batch)
         return flops / best * 1e-9;
     }
 
-    public void Model(string name, string python, string? peerCommand)
+    public void Model(BenchModel which, string python, string? peerCommand, int peerSteps)
     {
+        string name = which.Name;
+        int batch = askedBatch ?? which.Batch;
         using Device device = Device.Cpu(threads);
-        using Model model = name switch
-        {
-            "cae" => new ConvAutoencoder(ConvAutoencoderOptions.Canonical(new ConvSizes())),
-            "vae" => new ConvVae(ConvVaeOptions.Canonical(new ConvSizes())),
-            _ => throw new InputException($"--models: found '{name}', expected cae or vae"),
-        };
+        using Model model = which.Create();
         model.Plan(device, batch, 1);
-        ImageSet digits = DataSource.Open(null, 1).Train;
-        using var data = new ImageData(device, digits.Pixels, digits.Height, digits.Width, digits.Channels);
+        using DataSet data = BenchModel.Data(device, model);
         var ours = new Times("CudaGen");
-        for (int i = 0; i < 50; i++)
+        long begin = Stopwatch.GetTimestamp();
+        for (int i = 0; i < 50 && (i < 3 || Stopwatch.GetElapsedTime(begin).TotalSeconds < 5); i++)
             model.Step(data);
 
         List<Peer> peers = [];
         try
         {
-            if (python != "none")
+            if (python != "none" && which.HasTorchPeer)
             {
                 peers.Add(new ServerPeer("torch stock, nchw", python, name, "stock", "nchw", threads, batch));
                 peers.Add(new ServerPeer("torch stock, nhwc", python, name, "stock", "nhwc", threads, batch));
@@ -237,7 +235,7 @@ internal sealed class Bench(int threads, int blocks, int steps, int batch)
                 peers.Add(new ServerPeer("torch expert, nhwc", python, name, "expert", "nhwc", threads, batch));
             }
             if (peerCommand is not null)
-                peers.Add(new CommandPeer(peerCommand, name));
+                peers.Add(new CommandPeer(peerCommand, name, peerSteps));
             for (int block = 0; block < blocks; block++)
             {
                 Turn(model, data, ours);
@@ -245,11 +243,12 @@ internal sealed class Bench(int threads, int blocks, int steps, int batch)
                     peer.Turn(steps, block, blocks);
             }
             long before = GC.GetAllocatedBytesForCurrentThread();
-            for (int i = 0; i < 100; i++)
+            for (int i = 0; i < 10; i++)
                 model.Step(data);
             long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-            double slowdown = Busy(model, data);
-            Report(name, ours, peers, allocated, slowdown);
+            // Of a model whose turns take long, eight more would take too long.
+            double slowdown = ours.Median * (steps + 3) < 3000 ? Busy(model, data) : double.NaN;
+            Report(name, batch, ours, peers, allocated, slowdown);
         }
         finally
         {
@@ -258,7 +257,7 @@ internal sealed class Bench(int threads, int blocks, int steps, int batch)
         }
     }
 
-    private void Turn(Model model, ImageData data, Times times)
+    private void Turn(Model model, DataSet data, Times times)
     {
         // The first steps of a turn find cold caches and sleeping threads, on either side.
         for (int i = 0; i < 3; i++)
@@ -272,7 +271,7 @@ internal sealed class Bench(int threads, int blocks, int steps, int batch)
     }
 
     // How much longer a step takes while another process computes all the time.
-    private double Busy(Model model, ImageData data)
+    private double Busy(Model model, DataSet data)
     {
         double ratio = double.NaN;
         var ratios = new List<double>();
@@ -306,10 +305,10 @@ internal sealed class Bench(int threads, int blocks, int steps, int batch)
         }
     }
 
-    private void Report(string name, Times ours, List<Peer> peers, long allocated, double slowdown)
+    private void Report(string name, int batch, Times ours, List<Peer> peers, long allocated, double slowdown)
     {
         Console.WriteLine();
-        Console.WriteLine($"{name}, batch {batch}, {threads} threads: ms a training step (gather, forward, backward, Adam), {blocks} turns of {steps}");
+        Console.WriteLine($"{name}, batch {batch}, {threads} threads: ms a training step, {blocks} turns of {steps}");
         Console.WriteLine($"{"",-28} {"median",8} {"best",8}   {"ratio of medians",16} {"best against best",18}");
         Console.WriteLine($"{ours.Name,-28} {ours.Median,8:F2} {ours.Best,8:F2}   {batch / ours.Median * 1000,10:F0} images/s");
         var rows = new JsonArray { ours.ToJson(null) };
@@ -319,8 +318,8 @@ internal sealed class Bench(int threads, int blocks, int steps, int batch)
             Console.WriteLine($"{t.Name,-28} {t.Median,8:F2} {t.Best,8:F2}   {t.Median / ours.Median,16:F2} {t.Best / ours.Best,18:F2}");
             rows.Add(t.ToJson(ours));
         }
-        Console.WriteLine($"allocated in 100 steps: {allocated} bytes; beside one busy process a step takes {slowdown:F2} times as long");
-        _results[name] = new JsonObject { ["steps"] = rows, ["allocated_100_steps"] = allocated, ["beside_busy_process"] = Math.Round(slowdown, 2) };
+        Console.WriteLine($"allocated in 10 steps: {allocated} bytes; beside one busy process a step takes {slowdown:F2} times as long".Replace("NaN", "(not measured)", StringComparison.Ordinal));
+        _results[name] = new JsonObject { ["steps"] = rows, ["batch"] = batch, ["allocated_10_steps"] = allocated, ["beside_busy_process"] = double.IsNaN(slowdown) ? null : Math.Round(slowdown, 2) };
     }
 
     public void Save(string path) => AtomicFile.Write(path, stream =>
@@ -329,6 +328,38 @@ internal sealed class Bench(int threads, int blocks, int steps, int batch)
             _results.WriteTo(json);
         stream.WriteByte((byte)'\n');
     });
+}
+
+/// <summary>A model with the numbers that both sides take.</summary>
+internal sealed record BenchModel(string Name, int Batch, Func<Model> Create, bool HasTorchPeer = false)
+{
+    public static readonly BenchModel[] All =
+    [
+        new("cae", 128, () => new ConvAutoencoder(ConvAutoencoderOptions.Canonical(new ConvSizes())), true),
+        new("vae", 128, () => new ConvVae(ConvVaeOptions.Canonical(new ConvSizes())), true),
+        new("toy2d", 4, () => ToyGan.Canonical(new(), new())),
+        new("gan", 128, () => Gan.Canonical(new(), new())),
+        new("cgan", 128, () => Gan.Canonical(new(Classes: 10), new())),
+        new("dcgan", 128, () => Dcgan.Canonical(new(), new())),
+        new("wgan", 64, () => Wgan.Canonical(new(), new())),
+        new("wgan_gp", 64, () => WganGp.Canonical(WganGpSizes.For(64, 3), new())),
+        new("began", 64, () => Began.Canonical(BeganSizes.For(32, 3), new())),
+        new("cs231n", 50, () => Cs231nGan.Canonical(new(), new())),
+        new("cifar", 128, () => CifarGan.Canonical(CifarSizes.For(), new())),
+    ];
+
+    public static BenchModel Find(string name) => Array.Find(All, m => m.Name == name)
+        ?? throw new InputException($"--models: found '{name}', expected some of {string.Join(", ", All.Select(m => m.Name))}");
+
+    /// <summary>Built-in data of the model's size.</summary>
+    public static DataSet Data(Device device, Model model)
+    {
+        if (model.Spec.Range == OutputRange.Points)
+            return new PointData(device, ToyPoints.Create(1), 2);
+        Shape image = model.Spec.Output;
+        ImageSet images = image[2] == 1 ? Glyphs.Create(1).Train : DrawnFaces.Create(1, image[0], 1000, 1).Train;
+        return new ImageData(device, images.Pixels, images.Height, images.Width, images.Channels, model.Spec.Classes > 0 ? images.Labels : []);
+    }
 }
 
 internal sealed class Times(string name)
@@ -450,7 +481,7 @@ internal sealed class ServerPeer : Peer
 }
 
 /// <summary>A command that times itself and writes JSON; three times in a run, as each start takes seconds.</summary>
-internal sealed class CommandPeer(string command, string model) : Peer($"{Path.GetFileName(command.Split(' ').LastOrDefault(w => w.EndsWith(".py", StringComparison.Ordinal)) ?? command)}")
+internal sealed class CommandPeer(string command, string model, int peerSteps) : Peer($"{Path.GetFileName(command.Split(' ').LastOrDefault(w => w.EndsWith(".py", StringComparison.Ordinal)) ?? command)}")
 {
     public override void Turn(int steps, int block, int blocks)
     {
@@ -459,7 +490,7 @@ internal sealed class CommandPeer(string command, string model) : Peer($"{Path.G
         string file = Path.GetTempFileName();
         string[] words = command.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         var start = new ProcessStartInfo(words[0]) { RedirectStandardOutput = true };
-        foreach (string word in (string[])[.. words[1..], "--models", model, "--steps", $"{Math.Max(30, steps)}", "--json", file])
+        foreach (string word in (string[])[.. words[1..], "--models", model, "--steps", $"{peerSteps}", "--json", file])
             start.ArgumentList.Add(word);
         start.Environment["PYTHONDONTWRITEBYTECODE"] = "1";
         try
