@@ -14,7 +14,6 @@ return Trainer.Run(new TrainProgram("cs231n", "trains a convolutional GAN on dig
     [
         "batch norms: seed only whiten, their shift being left out of the optimiser by mistake, canonical learn scale and shift",
         "optimisers of the discriminator: seed three that know nothing of each other, canonical one",
-        "running statistics of batch norms: seed never updates them, canonical does",
         "epsilon of Adam: seed 1e-8 on the uncorrected root (TensorFlow), canonical 1e-8 on the corrected one (the paper)",
     ])
 { Batch = _ => 50, Flags = ModelFlags.OfClassifiers }, args);

@@ -51,11 +51,14 @@ public sealed class Cs231nGan : BinaryGan
         return new(sizes, new(sizes.Spec(), adam, adam with { LearningRate = 1e-4f }) { RunningStatistics = false, Tricks = tricks }, separate: true);
     }
 
-    /// <summary>Batch norms that learn scale and shift and keep statistics, one optimiser of the discriminator.</summary>
+    /// <summary>
+    /// Batch norms that learn scale and shift, one optimiser of the discriminator. Running statistics with the tutorial's share of 0.001
+    /// would be those of the start for thousands of steps, so there are none here either.
+    /// </summary>
     public static Cs231nGan Canonical(Cs231nSizes sizes, Tricks tricks)
     {
         ArgumentNullException.ThrowIfNull(sizes);
-        return new(sizes, new(sizes.Spec(), new AdamOptions(3e-4f), new AdamOptions(1e-4f)) { Tricks = tricks });
+        return new(sizes, new(sizes.Spec(), new AdamOptions(3e-4f), new AdamOptions(1e-4f)) { RunningStatistics = false, Tricks = tricks });
     }
 
     protected override Layer[] DiscriminatorLayers()
