@@ -84,21 +84,21 @@ public static unsafe class BatchNorm
             return;
         }
         ElementWise.Period period = new(channels);
-        int n = x.Length, rows = n / channels;
-        float* means = device.Scratch(ScratchFloats(x.Shape)), partial = Partial(device, x.Shape, period);
-        ChannelMaps.Sum(device, n, period, new ValueMap((float*)x.Address), partial);
+        ChannelGrid grid = new(x.Length, period);
+        double rows = x.Length / channels;
+        float* means = device.Scratch(ScratchFloats(x.Shape)), sums = means + SumsAt(period);
+        Span<float> average = mean.Span, root = rstd.Span, runningAverage = runningMean.Span, running = runningVariance.Span;
+        double* totals = ChannelMaps.Sum(device, grid, new ValueMap((float*)x.Address), channels, sums);
         for (int c = 0; c < channels; c++)
-            mean.Span[c] = (float)(ChannelMaps.Total(partial, n, period, channels, c, 0) / rows);
+            average[c] = (float)(totals[c] / rows);
         period.Repeat((float*)mean.Address, means);
-        ChannelMaps.Sum(device, n, period, new SquareMap((float*)x.Address, means), partial);
+        totals = ChannelMaps.Sum(device, grid, new SquareMap((float*)x.Address, means), channels, sums);
         for (int c = 0; c < channels; c++)
+            root[c] = (float)(1 / Math.Sqrt(totals[c] / rows + epsilon));
+        for (int c = 0; c < channels && momentum != 0; c++)
         {
-            double squares = ChannelMaps.Total(partial, n, period, channels, c, 0);
-            rstd.Span[c] = (float)(1 / Math.Sqrt(squares / rows + epsilon));
-            if (momentum == 0)
-                continue;
-            runningMean.Span[c] += momentum * (mean.Span[c] - runningMean.Span[c]);
-            runningVariance.Span[c] += momentum * ((float)(squares / (rows - 1)) - runningVariance.Span[c]);
+            runningAverage[c] += momentum * (average[c] - runningAverage[c]);
+            running[c] += momentum * ((float)(totals[c] / (rows - 1)) - running[c]);
         }
         Normalise(device, y, x, period, mean, rstd, gamma, beta, activation);
     }
@@ -164,25 +164,27 @@ public static unsafe class BatchNorm
             return;
         }
         ElementWise.Period period = new(channels);
-        (int n, int rows, int length) = (x.Length, x.Length / channels, period.Length);
-        float* means = device.Scratch(ScratchFloats(x.Shape)), partial = Partial(device, x.Shape, period);
+        ChannelGrid grid = new(x.Length, period);
+        (int rows, int length) = (x.Length / channels, period.Length);
+        float* means = device.Scratch(ScratchFloats(x.Shape)), sums = means + SumsAt(period);
         float* factor = means + length, offset = factor + length, slope = offset + length;
         period.Repeat((float*)mean.Address, means);
         InnerGradient inner = new((float*)dy.Address, (float*)y.Address, activation.Slope);
-        ChannelMaps.Sum(device, n, period, new GradientSums(inner, (float*)x.Address, means), partial, activation.Kind);
+        double* totals = ChannelMaps.Sum(device, grid, new GradientSums(inner, (float*)x.Address, means), channels, sums, activation.Kind);
+        double* products = totals + channels;
+        Span<float> root = rstd.Span, toBeta = Span(dbeta), toGamma = Span(dgamma), weights = Span(gamma);
         for (int c = 0; c < channels; c++)
         {
-            double sum = ChannelMaps.Total(partial, n, period, channels, c, 0), product = ChannelMaps.Total(partial, n, period, channels, c, 1);
-            double r = rstd.Span[c];
-            if (dbeta is { } db)
-                db.Span[c] += (float)sum;
-            if (dgamma is { } dg)
-                dg.Span[c] += (float)(product * r);
-            float k = (gamma is { } weights ? weights.Span[c] : 1) * rstd.Span[c];
+            double r = root[c];
+            if (!toBeta.IsEmpty)
+                toBeta[c] += (float)totals[c];
+            if (!toGamma.IsEmpty)
+                toGamma[c] += (float)(products[c] * r);
+            float k = (weights.IsEmpty ? 1 : weights[c]) * root[c];
             for (int i = c; i < length; i += channels)
-                (factor[i], offset[i], slope[i]) = (k, (float)(sum / rows), (float)(product * r * r / rows));
+                (factor[i], offset[i], slope[i]) = (k, (float)(totals[c] / rows), (float)(products[c] * r * r / rows));
         }
-        ChannelMaps.Run(device, n, period, new GradientMap((float*)dx.Address, inner, (float*)x.Address, means, factor, offset, slope), activation.Kind);
+        ChannelMaps.Run(device, grid, new GradientMap((float*)dx.Address, inner, (float*)x.Address, means, factor, offset, slope), activation.Kind);
     }
 
     private static void LaunchBackward(Device device, Tensor dx, Tensor? dgamma, Tensor? dbeta, Tensor dy, Tensor x, Tensor y, Tensor mean,
@@ -202,11 +204,11 @@ public static unsafe class BatchNorm
     public static int ScratchFloats(Shape x)
     {
         ElementWise.Period period = new(x.Channels);
-        return Math.Max(checked(5 * period.Length + ChannelMaps.SumScratch(x.Length, period)), new Slabs(x).Scratch);
+        return Math.Max(checked(SumsAt(period) + new ChannelGrid(x.Length, period).SumScratch(x.Channels)), new Slabs(x).Scratch);
     }
 
     // Behind the four repeated arrays and the r of an inference pass.
-    private static float* Partial(Device device, Shape x, ElementWise.Period period) => device.Scratch(ScratchFloats(x)) + 5 * period.Length;
+    private static int SumsAt(ElementWise.Period period) => 5 * period.Length;
 
     private static Span<float> Span(Tensor? t) => t is null ? default : t.Value.Span;
 
@@ -224,16 +226,17 @@ public static unsafe class BatchNorm
     private static void Normalise(Device device, Tensor y, Tensor x, ElementWise.Period period, Tensor mean, Tensor rstd, Tensor? gamma, Tensor? beta,
         Activation activation)
     {
-        int channels = mean.Length, length = period.Length;
+        (int channels, int length) = (mean.Length, period.Length);
         float* means = device.Scratch(ScratchFloats(x.Shape)), factor = means + length, offset = factor + length;
-        for (int i = 0; i < length; i++)
+        Span<float> root = rstd.Span, weights = Span(gamma), shifts = Span(beta);
+        period.Repeat((float*)mean.Address, means);
+        for (int c = 0; c < channels; c++)
         {
-            int c = i % channels;
-            means[i] = mean.Span[c];
-            factor[i] = (gamma is { } g ? g.Span[c] : 1) * rstd.Span[c];
-            offset[i] = beta is { } b ? b.Span[c] : 0;
+            float k = (weights.IsEmpty ? 1 : weights[c]) * root[c], shift = shifts.IsEmpty ? 0 : shifts[c];
+            for (int i = c; i < length; i += channels)
+                (factor[i], offset[i]) = (k, shift);
         }
-        ChannelMaps.Run(device, x.Length, period, new NormaliseMap((float*)y.Address, (float*)x.Address, means, factor, offset, activation.Slope),
+        ChannelMaps.Run(device, new(x.Length, period), new NormaliseMap((float*)y.Address, (float*)x.Address, means, factor, offset, activation.Slope),
             activation.Kind);
     }
 

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using CudaGen.Kernels.Cpu;
 using CudaGen.Runtime;
 
@@ -28,6 +29,14 @@ public sealed record PoolingShape
     public int Size { get; }
 
     public int Stride { get; }
+
+    /// <summary>Rows of output pixels, of all images.</summary>
+    internal int Rows => Y[0] * Y[1];
+
+    /// <summary>Those of a chunk of work.</summary>
+    internal int RowsPerChunk => Math.Max(1, Math.Min(Rows, ElementWise.ChunkLength / Math.Max(1, Stride * X[2] * X[3])));
+
+    internal int Chunks => Rows == 0 ? 0 : (Rows + RowsPerChunk - 1) / RowsPerChunk;
 
     internal void Check(Device device, Tensor y, Tensor x)
     {
@@ -74,7 +83,7 @@ public static unsafe class MaxPool
             return;
         }
         ForwardJob job = new(shape, (float*)y.Address, (float*)x.Address);
-        Dispatch.Run(device, shape.Y[0] * shape.Y[1], ref job);
+        Dispatch.Run(device, shape.Chunks, ref job);
     }
 
     /// <exception cref="ShapeException">A tensor does not fit the geometry.</exception>
@@ -94,8 +103,16 @@ public static unsafe class MaxPool
             ReferenceBackward<float>(shape, dx.Span, dy.Span, x.Span);
             return;
         }
-        BackwardJob job = new(shape, (float*)dx.Address, (float*)dy.Address, (float*)x.Address);
-        Dispatch.Run(device, shape.X[0], ref job);
+        if (shape.Stride >= shape.Size)
+        {
+            BackwardJob job = new(shape, (float*)dx.Address, (float*)dy.Address, (float*)x.Address);
+            Dispatch.Run(device, shape.Chunks, ref job);
+        }
+        else
+        {
+            OverlappingBackwardJob job = new(shape, (float*)dx.Address, (float*)dy.Address, (float*)x.Address);
+            Dispatch.Run(device, shape.X[0], ref job);
+        }
     }
 
     internal static void ReferenceForward<T>(PoolingShape g, Span<T> y, ReadOnlySpan<T> x) where T : IFloatingPointIeee754<T>
@@ -132,30 +149,120 @@ public static unsafe class MaxPool
         }
     }
 
-    // A chunk is one row of output pixels.
+    // A chunk is some rows of output pixels.
     private readonly struct ForwardJob(PoolingShape g, float* y, float* x) : IChunk
     {
         public void Run<TSimd, TVec>(int chunk)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
-            int channels = g.Y[3];
-            for (int pixel = chunk * g.Y[2]; pixel < (chunk + 1) * g.Y[2]; pixel++)
+            for (int r = chunk * g.RowsPerChunk; r < Math.Min(g.Rows, (chunk + 1) * g.RowsPerChunk); r++)
+                Row<TSimd, TVec>(r);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Row<TSimd, TVec>(int r)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            (int channels, int columns, int size) = (g.Y[3], g.Y[2], g.Size);
+            int row = g.X[2] * channels, step = g.Stride * channels;
+            float* window = x + g.At(r * columns, 0, 0), to = y + (nint)r * columns * channels;
+            for (int q = 0; q < columns; q++, window += step, to += channels)
             {
-                float* to = y + (nint)pixel * channels;
-                Pixels.Scale<TSimd, TVec>(to, x + g.At(pixel, 0, 0), 1, channels);
-                for (int i = 0; i < g.Size; i++)
+                int c = 0;
+                for (; c <= channels - TSimd.Width; c += TSimd.Width)
                 {
-                    for (int j = 0; j < g.Size; j++)
-                        Pixels.Max<TSimd, TVec>(to, x + g.At(pixel, i, j), channels);
+                    TVec best = TSimd.Load(window + c);
+                    for (int i = 0; i < size; i++)
+                    {
+                        float* from = window + i * row + c;
+                        for (int j = 0; j < size; j++)
+                        {
+                            TVec v = TSimd.Load(from + j * channels), larger = TSimd.Select(TSimd.Greater(v, best), v, best);
+                            // NaN where there is one.
+                            best = TSimd.Select(TSimd.AreEqual(v, v), larger, v);
+                        }
+                    }
+                    TSimd.Store(to + c, best);
+                }
+                for (; c < channels; c++)
+                {
+                    to[c] = window[c];
+                    for (int i = 0; i < size; i++)
+                    {
+                        for (int j = 0; j < size; j++)
+                            to[c] = Math.Max(to[c], window[i * row + j * channels + c]);
+                    }
                 }
             }
         }
     }
 
-    // A chunk is one image: windows may overlap.
+    // Windows that share no pixel: a chunk is some rows of them, with what lies between them and the next row.
     private readonly struct BackwardJob(PoolingShape g, float* dx, float* dy, float* x) : IChunk
     {
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            for (int r = chunk * g.RowsPerChunk; r < Math.Min(g.Rows, (chunk + 1) * g.RowsPerChunk); r++)
+                Row<TSimd, TVec>(r);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Row<TSimd, TVec>(int r)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            (int channels, int columns, int size) = (g.Y[3], g.Y[2], g.Size);
+            int row = g.X[2] * channels, step = g.Stride * channels, first = g.At(r * columns, 0, 0), p = r % g.Y[1];
+            float* window = x + first, target = dx + first, from = dy + (nint)r * columns * channels;
+            int rows = p == g.Y[1] - 1 ? g.X[1] - p * g.Stride : g.Stride;
+            if (rows > size || g.Stride > size || columns * size < g.X[2])
+                new Span<float>(target, rows * row).Clear();
+            for (int q = 0; q < columns; q++, window += step, target += step, from += channels)
+            {
+                int c = 0;
+                for (; c <= channels - TSimd.Width; c += TSimd.Width)
+                {
+                    // The number of the largest, then the gradient there and zero elsewhere.
+                    TVec best = TSimd.Load(window + c), which = TSimd.Set(0), gradient = TSimd.Load(from + c);
+                    for (int i = 0, k = 0; i < size; i++)
+                    {
+                        float* at = window + i * row + c;
+                        for (int j = 0; j < size; j++, k++)
+                        {
+                            TVec v = TSimd.Load(at + j * channels), larger = TSimd.Greater(v, best);
+                            (best, which) = (TSimd.Select(larger, v, best), TSimd.Select(larger, TSimd.Set(k), which));
+                        }
+                    }
+                    for (int i = 0, k = 0; i < size; i++)
+                    {
+                        float* at = target + i * row + c;
+                        for (int j = 0; j < size; j++, k++)
+                            TSimd.Store(at + j * channels, TSimd.And(TSimd.AreEqual(which, TSimd.Set(k)), gradient));
+                    }
+                }
+                for (; c < channels; c++)
+                {
+                    int best = c;
+                    for (int k = 0; k < size * size; k++)
+                    {
+                        int at = k / size * row + k % size * channels + c;
+                        best = window[at] > window[best] ? at : best;
+                        target[at] = 0;
+                    }
+                    target[best] = from[c];
+                }
+            }
+        }
+    }
+
+    // Windows that overlap: a chunk is one image.
+    private readonly struct OverlappingBackwardJob(PoolingShape g, float* dx, float* dy, float* x) : IChunk
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<TSimd, TVec>(int chunk)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
@@ -205,7 +312,7 @@ public static unsafe class AveragePool
             return;
         }
         ForwardJob job = new(shape, (float*)y.Address, (float*)x.Address);
-        Dispatch.Run(device, shape.Y[0] * shape.Y[1], ref job);
+        Dispatch.Run(device, shape.Chunks, ref job);
     }
 
     /// <exception cref="ShapeException">A tensor does not fit the geometry.</exception>
@@ -223,8 +330,16 @@ public static unsafe class AveragePool
             ReferenceBackward<float>(shape, dx.Span, dy.Span);
             return;
         }
-        BackwardJob job = new(shape, (float*)dx.Address, (float*)dy.Address);
-        Dispatch.Run(device, shape.X[0], ref job);
+        if (shape.Stride >= shape.Size)
+        {
+            BackwardJob job = new(shape, (float*)dx.Address, (float*)dy.Address);
+            Dispatch.Run(device, shape.Chunks, ref job);
+        }
+        else
+        {
+            OverlappingBackwardJob job = new(shape, (float*)dx.Address, (float*)dy.Address);
+            Dispatch.Run(device, shape.X[0], ref job);
+        }
     }
 
     internal static void ReferenceForward<T>(PoolingShape g, Span<T> y, ReadOnlySpan<T> x) where T : IFloatingPointIeee754<T>
@@ -258,30 +373,92 @@ public static unsafe class AveragePool
         }
     }
 
+    // A chunk is some rows of output pixels.
     private readonly struct ForwardJob(PoolingShape g, float* y, float* x) : IChunk
     {
         public void Run<TSimd, TVec>(int chunk)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
-            int channels = g.Y[3];
-            float share = 1f / (g.Size * g.Size);
-            for (int pixel = chunk * g.Y[2]; pixel < (chunk + 1) * g.Y[2]; pixel++)
+            for (int r = chunk * g.RowsPerChunk; r < Math.Min(g.Rows, (chunk + 1) * g.RowsPerChunk); r++)
+                Row<TSimd, TVec>(r);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Row<TSimd, TVec>(int r)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            (int channels, int columns, int size) = (g.Y[3], g.Y[2], g.Size);
+            int row = g.X[2] * channels, step = g.Stride * channels;
+            float share = 1f / (size * size);
+            float* window = x + g.At(r * columns, 0, 0), to = y + (nint)r * columns * channels;
+            for (int q = 0; q < columns; q++, window += step, to += channels)
             {
-                float* to = y + (nint)pixel * channels;
-                new Span<float>(to, channels).Clear();
-                for (int i = 0; i < g.Size; i++)
+                int c = 0;
+                for (; c <= channels - TSimd.Width; c += TSimd.Width)
                 {
-                    for (int j = 0; j < g.Size; j++)
-                        Pixels.Add<TSimd, TVec>(to, x + g.At(pixel, i, j), share, channels);
+                    TVec sum = TSimd.Set(0);
+                    for (int i = 0; i < size; i++)
+                    {
+                        float* from = window + i * row + c;
+                        for (int j = 0; j < size; j++)
+                            sum = TSimd.Add(sum, TSimd.Load(from + j * channels));
+                    }
+                    TSimd.Store(to + c, TSimd.Mul(sum, TSimd.Set(share)));
+                }
+                for (; c < channels; c++)
+                {
+                    float sum = 0;
+                    for (int i = 0; i < size; i++)
+                    {
+                        for (int j = 0; j < size; j++)
+                            sum += window[i * row + j * channels + c];
+                    }
+                    to[c] = sum * share;
                 }
             }
         }
     }
 
-    // A chunk is one image: windows may overlap.
+    // Windows that share no pixel: a chunk is some rows of them, with what lies between them and the next row.
     private readonly struct BackwardJob(PoolingShape g, float* dx, float* dy) : IChunk
     {
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            for (int r = chunk * g.RowsPerChunk; r < Math.Min(g.Rows, (chunk + 1) * g.RowsPerChunk); r++)
+                Row<TSimd, TVec>(r);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Row<TSimd, TVec>(int r)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            (int channels, int columns, int size) = (g.Y[3], g.Y[2], g.Size);
+            int row = g.X[2] * channels, step = g.Stride * channels, p = r % g.Y[1];
+            float share = 1f / (size * size);
+            float* target = dx + g.At(r * columns, 0, 0), from = dy + (nint)r * columns * channels;
+            int rows = p == g.Y[1] - 1 ? g.X[1] - p * g.Stride : g.Stride;
+            if (rows > size || g.Stride > size || columns * size < g.X[2])
+                new Span<float>(target, rows * row).Clear();
+            for (int q = 0; q < columns; q++, target += step, from += channels)
+            {
+                for (int i = 0; i < size; i++)
+                {
+                    for (int j = 0; j < size; j++)
+                        Pixels.Scale<TSimd, TVec>(target + i * row + j * channels, from, share, channels);
+                }
+            }
+        }
+    }
+
+    // Windows that overlap: a chunk is one image.
+    private readonly struct OverlappingBackwardJob(PoolingShape g, float* dx, float* dy) : IChunk
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<TSimd, TVec>(int chunk)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct

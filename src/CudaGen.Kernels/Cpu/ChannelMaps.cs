@@ -16,66 +16,141 @@ internal interface IChannelMap
         where TActivation : struct, IActivation;
 }
 
-/// <summary>Runs channel maps in chunks of whole periods.</summary>
+/// <summary>
+/// How an array of n floats is cut for channel maps. A row is one period of channels; rows are cut into parts, and wide rows into
+/// blocks of columns, so that a chunk of many channels still has many rows to sum.
+/// </summary>
+internal readonly struct ChannelGrid
+{
+    /// <summary>Rows whose sum stays in registers: short, so that a long column is a sum of sums and loses fewer digits.</summary>
+    public const int Strip = 16;
+
+    private const int MostColumns = 128;
+
+    public ChannelGrid(int n, ElementWise.Period period)
+    {
+        (Elements, Length) = (n, period.Length);
+        Rows = (n + Length - 1) / Length;
+        Columns = Math.Min(Length, MostColumns);
+        Blocks = (Length + Columns - 1) / Columns;
+        RowsPerPart = Math.Max(Strip, Math.Max(ElementWise.ChunkLength, n / 64) / Columns);
+        Parts = (Rows + RowsPerPart - 1) / RowsPerPart;
+    }
+
+    public int Elements { get; }
+
+    public int Length { get; }
+
+    public int Rows { get; }
+
+    public int Columns { get; }
+
+    public int Blocks { get; }
+
+    public int RowsPerPart { get; }
+
+    public int Parts { get; }
+
+    /// <summary>Floats of scratch memory for two sums of each channel and part, and their totals.</summary>
+    public int SumScratch(int channels) => checked(2 * Parts * Length + 4 * channels);
+}
+
+/// <summary>Runs channel maps in chunks: a part of the rows, a block of their columns.</summary>
 internal static unsafe class ChannelMaps
 {
-    /// <summary>Floats of scratch memory for the two sums.</summary>
-    public static int SumScratch(int n, ElementWise.Period period) => checked(2 * period.Chunks(n) * period.Length);
-
     /// <summary>Runs the map, compiled for the activation.</summary>
-    public static void Run<TMap>(Device device, int n, ElementWise.Period period, TMap map, ActivationKind kind) where TMap : struct, IChannelMap
+    public static void Run<TMap>(Device device, ChannelGrid grid, TMap map, ActivationKind kind) where TMap : struct, IChannelMap
     {
-        ElementWise.ByActivation<Job<TMap>> job = new(new(n, period, map, null), kind);
-        Dispatch.Run(device, period.Chunks(n), ref job);
+        ElementWise.ByActivation<Job<TMap>> job = new(new(grid, map, null), kind);
+        Dispatch.Run(device, grid.Parts * grid.Blocks, ref job);
     }
 
-    /// <summary>Runs the map; partial [chunks][2][period] receives the sums of each chunk.</summary>
-    public static void Sum<TMap>(Device device, int n, ElementWise.Period period, TMap map, float* partial, ActivationKind kind = default)
+    /// <summary>
+    /// Runs the map and returns its two sums of each channel, [2][channels]: float within a part, double over the parts, in
+    /// their order. <paramref name="scratch"/> has <see cref="ChannelGrid.SumScratch"/> floats.
+    /// </summary>
+    public static double* Sum<TMap>(Device device, ChannelGrid grid, TMap map, int channels, float* scratch, ActivationKind kind = default)
         where TMap : struct, IChannelMap
     {
-        ElementWise.ByActivation<Job<TMap>> job = new(new(n, period, map, partial), kind);
-        Dispatch.Run(device, period.Chunks(n), ref job);
-    }
-
-    /// <summary>One sum of a channel over all chunks, in their order: <paramref name="which"/> is 0 or 1.</summary>
-    public static double Total(float* partial, int n, ElementWise.Period period, int channels, int channel, int which)
-    {
-        double sum = 0;
-        for (int chunk = 0; chunk < period.Chunks(n); chunk++)
+        var totals = (double*)scratch;
+        float* partial = scratch + 4 * channels;
+        ElementWise.ByActivation<Job<TMap>> job = new(new(grid, map, partial), kind);
+        Dispatch.Run(device, grid.Parts * grid.Blocks, ref job);
+        new Span<double>(totals, 2 * channels).Clear();
+        for (int part = 0; part < grid.Parts; part++)
         {
-            for (int i = channel; i < period.Length; i += channels)
-                sum += partial[(2 * chunk + which) * period.Length + i];
+            for (int which = 0; which < 2; which++, partial += grid.Length)
+            {
+                double* total = totals + which * channels;
+                for (int i = 0; i < grid.Length; i += channels)
+                {
+                    for (int c = 0; c < channels; c++)
+                        total[c] += partial[i + c];
+                }
+            }
         }
-        return sum;
+        return totals;
     }
 
-    private readonly struct Job<TMap>(int n, ElementWise.Period period, TMap map, float* partial) : ElementWise.IActivationLoop
+    private readonly struct Job<TMap>(ChannelGrid grid, TMap map, float* partial) : ElementWise.IActivationLoop
         where TMap : struct, IChannelMap
     {
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<TSimd, TVec, TActivation>(int chunk)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
             where TActivation : struct, IActivation
         {
-            int size = period.Chunk(n), length = period.Length;
-            int start = chunk * size, end = Math.Min(n, start + size);
+            (int part, int block) = Math.DivRem(chunk, grid.Blocks);
+            int p = block * grid.Columns, end = Math.Min(grid.Length, p + grid.Columns);
+            int row = part * grid.RowsPerPart, last = Math.Min(grid.Rows, row + grid.RowsPerPart);
+            if (partial == null)
+                Each<TSimd, TVec, TActivation>(row, last, p, end);
+            else
+                Sums<TSimd, TVec, TActivation>(row, last, p, end, partial + 2 * (nint)part * grid.Length);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Each<TSimd, TVec, TActivation>(int row, int last, int first, int end)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+            where TActivation : struct, IActivation
+        {
             TMap m = map;
-            float* sums = partial == null ? null : partial + 2 * (nint)chunk * length;
-            if (sums != null)
-                new Span<float>(sums, 2 * length).Clear();
-            for (int i = start, p = 0; i < end; i += TSimd.Width)
+            for (; row < last; row++)
             {
-                Lanes lanes = new(end - i);
-                (TVec first, TVec second) = m.At<TSimd, TVec, TActivation>(i, p, lanes);
-                if (sums != null)
+                int at = row * grid.Length, stop = Math.Min(end, grid.Elements - at);
+                for (int p = first; p < stop; p += TSimd.Width)
+                    m.At<TSimd, TVec, TActivation>(at + p, p, new Lanes(grid.Elements - at - p));
+            }
+        }
+
+        // Down the columns of a strip of rows, which the first-level cache holds, with the sums in registers.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Sums<TSimd, TVec, TActivation>(int row, int last, int first, int end, float* sums)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+            where TActivation : struct, IActivation
+        {
+            TMap m = map;
+            float* more = sums + grid.Length;
+            new Span<float>(sums + first, end - first).Clear();
+            new Span<float>(more + first, end - first).Clear();
+            for (; row < last; row += ChannelGrid.Strip)
+            {
+                int rows = Math.Min(ChannelGrid.Strip, last - row);
+                for (int p = first; p < end; p += TSimd.Width)
                 {
-                    TSimd.Store(sums + p, TSimd.Add(TSimd.Load(sums + p), lanes.Keep<TSimd, TVec>(first)));
-                    TSimd.Store(sums + length + p, TSimd.Add(TSimd.Load(sums + length + p), lanes.Keep<TSimd, TVec>(second)));
+                    TVec a = TSimd.Set(0), b = TSimd.Set(0);
+                    int i = row * grid.Length + p;
+                    for (int r = 0; r < rows && i < grid.Elements; r++, i += grid.Length)
+                    {
+                        Lanes lanes = new(grid.Elements - i);
+                        (TVec s, TVec t) = m.At<TSimd, TVec, TActivation>(i, p, lanes);
+                        (a, b) = (TSimd.Add(a, lanes.Keep<TSimd, TVec>(s)), TSimd.Add(b, lanes.Keep<TSimd, TVec>(t)));
+                    }
+                    TSimd.Store(sums + p, TSimd.Add(TSimd.Load(sums + p), a));
+                    TSimd.Store(more + p, TSimd.Add(TSimd.Load(more + p), b));
                 }
-                p += TSimd.Width;
-                if (p == length)
-                    p = 0;
             }
         }
     }

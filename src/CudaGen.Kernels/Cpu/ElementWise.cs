@@ -111,8 +111,8 @@ internal static unsafe class ElementWise
 
         public void Repeat(float* channelValues, float* period)
         {
-            for (int i = 0; i < Length; i++)
-                period[i] = channelValues[i % _channels];
+            for (int i = 0; i < Length; i += _channels)
+                System.Buffer.MemoryCopy(channelValues, period + i, 4 * _channels, 4 * _channels);
         }
 
         /// <summary>channelValues[c] += the sums in <paramref name="partial"/> [chunks][Length], in that order.</summary>

@@ -30,21 +30,4 @@ internal static unsafe class Pixels
         for (; i < n; i++)
             to[i] += a * from[i];
     }
-
-    /// <summary>to = max(to, from), NaN where either is NaN.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Max<TSimd, TVec>(float* to, float* from, int n)
-        where TSimd : struct, ISimd<TVec>
-        where TVec : struct
-    {
-        int i = 0;
-        for (; i <= n - TSimd.Width; i += TSimd.Width)
-        {
-            TVec best = TSimd.Load(to + i), v = TSimd.Load(from + i);
-            TVec larger = TSimd.Select(TSimd.Greater(v, best), v, best);
-            TSimd.Store(to + i, TSimd.Select(TSimd.AreEqual(v, v), larger, v));
-        }
-        for (; i < n; i++)
-            to[i] = Math.Max(to[i], from[i]);
-    }
 }
