@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using CudaGen.Kernels.Cpu;
 using CudaGen.Runtime;
 
@@ -20,8 +21,22 @@ public static unsafe class RandomFill
         ArgumentNullException.ThrowIfNull(device);
         if (device.Kind == DeviceKind.Cuda)
             device.LaunchOver(ConstantKernel, y.Length, y, y.Length, value);
-        else
+        else if (device.IsReference)
             y.Span.Fill(value);
+        else
+            Maps.Run(device, y.Length, new ConstantMap((float*)y.Address, value));
+    }
+
+    private readonly struct ConstantMap(float* y, float value) : IMap
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVec At<TSimd, TVec>(int i, Lanes lanes)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            lanes.Store<TSimd, TVec>(y + i, TSimd.Set(value));
+            return TSimd.Set(0);
+        }
     }
 
     /// <summary>y[i] uniform in [low, high); where the range is small against its ends, rounding may give high.</summary>

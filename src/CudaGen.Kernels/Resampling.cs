@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using CudaGen.Kernels.Cpu;
 using CudaGen.Runtime;
 
@@ -80,6 +81,7 @@ public static unsafe class NearestUpsample
     // A chunk is a row of pixels of x.
     private readonly struct ForwardJob(float* y, float* x, Shape shape, int scale) : IChunk
     {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<TSimd, TVec>(int chunk)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
@@ -95,6 +97,7 @@ public static unsafe class NearestUpsample
 
     private readonly struct BackwardJob(float* dx, float* dy, Shape shape, int scale) : IChunk
     {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<TSimd, TVec>(int chunk)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
@@ -215,6 +218,7 @@ public static unsafe class BilinearResize
     // A chunk is a row of pixels of y.
     private readonly struct ForwardJob(float* y, Shape ys, float* x, Shape xs) : IChunk
     {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<TSimd, TVec>(int chunk)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
@@ -238,6 +242,7 @@ public static unsafe class BilinearResize
     // A chunk is an image: neighbouring rows of dy share rows of dx.
     private readonly struct BackwardJob(float* dx, Shape xs, float* dy, Shape ys) : IChunk
     {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<TSimd, TVec>(int chunk)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct

@@ -1,17 +1,25 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using CudaGen.Runtime;
+using X86 = System.Runtime.Intrinsics.X86;
 
 namespace CudaGen.Kernels.Cpu;
 
 /// <summary>
 /// C (M x N, row-major) = f(op(A) op(B) + bias), or C += op(A) op(B). B is copied into panels of one to three vectors of
-/// columns, so that the inner loop reads it in a straight line; A is read in place.
+/// columns, so that the inner loop reads it in a straight line; A is read in place. Where a transposed B, the weights of a layer,
+/// is much larger than A, the transposed product is computed instead and A is copied.
 /// </summary>
 internal static unsafe class Gemm
 {
     // Rows of B that one pass takes, so that a panel (KBlock x 48 floats) stays in the second-level cache.
     private const int KBlock = 1024;
+
+    // Rows of B that a task copies for itself: 48 KiB on its stack.
+    private const int KPart = 256;
+
+    // Rows of A from which on that pays.
+    private const int MinRowsToCopyB = 64;
 
     private const int MaxRowsInPlace = 256;
 
@@ -19,7 +27,12 @@ internal static unsafe class Gemm
     private const int MinColumnsToCopyA = 96;
 
     /// <summary>Floats of scratch memory for a product of these sizes.</summary>
-    public static int Scratch(int m, int n, int k, bool transA) => checked(k * Panels.Padded(n) + (CopiesA(n, transA) ? PaddedRows(m) * k : 0));
+    public static int Scratch(int m, int n, int k, bool transA)
+        => checked(k * Panels.Padded(Math.Max(n, transA ? 0 : Math.Min(m, n))) + (CopiesA(n, transA) ? PaddedRows(m) * k : 0));
+
+    // By the elements that are copied one by one either way: all of B, or A and the result.
+    private static bool ComputesTransposed(int m, int n, int k, bool transA, bool transB, bool add)
+        => transB && !transA && !add && (long)n * k > (long)m * k + (long)m * n;
 
     private static bool CopiesA(int n, bool transA) => transA && n >= MinColumnsToCopyA;
 
@@ -34,21 +47,23 @@ internal static unsafe class Gemm
     {
         if (m == 0 || n == 0)
             return;
+        if (ComputesTransposed(m, n, k, transA, transB, add))
+        {
+            RunTransposed(device, m, n, k, a, lda, b, ldb, c, ldc, bias, activation);
+            return;
+        }
         Panels panels = new(n);
+        int tiles = (m + Product.Rows - 1) / Product.Rows;
+        bool copyA = CopiesA(n, transA), ownB = m >= MinRowsToCopyB && transA == copyA && !transB && bias == null && activation.Kind == ActivationKind.Linear;
         // A copy pays when many rows read it, or when the rows of B lie a page apart and would fight for the same sets of
         // the cache.
-        bool copy = transB || m > MaxRowsInPlace || ldb % 512 == 0;
+        bool copy = !ownB && (transB || m > MaxRowsInPlace || ldb % 512 == 0);
         float* packed = device.Scratch(Scratch(m, n, k, transA));
         if (copy)
         {
-            int packChunks = (k + PackJob.KChunk - 1) / PackJob.KChunk;
-            PackJob pack = new(packed, b, ldb, transB, k, panels, packChunks);
-            Dispatch.Run(device, packChunks * panels.Count, ref pack);
+            Pack(device, packed, b, ldb, transB, k, panels);
             b = packed;
         }
-
-        int tiles = (m + Product.Rows - 1) / Product.Rows;
-        bool copyA = CopiesA(n, transA);
         if (copyA)
         {
             // Eight columns of A side by side for each tile: a step of k is then eight floats on, not a row of A.
@@ -56,13 +71,41 @@ internal static unsafe class Gemm
             Dispatch.Run(device, (tiles + PackAJob.Tiles - 1) / PackAJob.Tiles, ref packA);
             a = packed + k * Panels.Padded(n);
         }
+        Rows rows = new(a, copyA ? Product.Rows : transA ? lda : 1, copyA ? Product.Rows * k : transA ? Product.Rows : Product.Rows * lda, transA ? 1 : lda);
+        if (ownB)
+        {
+            // Sixteen tasks or more, of at least four tiles.
+            int parts = Math.Clamp(16 / panels.Count, 1, Math.Max(1, tiles / 4)), tilesPerPart = (tiles + parts - 1) / parts;
+            parts = (tiles + tilesPerPart - 1) / tilesPerPart;
+            BlockJob blocks = new(m, k, rows, b, ldb, panels, c, ldc, add, parts, tilesPerPart);
+            Dispatch.Run(device, parts * panels.Count, ref blocks);
+            return;
+        }
         // About 64 tasks, at least a tile each.
         int tilesPerTask = Math.Clamp(tiles * panels.Count / 64, 1, 16);
         int rowTasks = (tiles + tilesPerTask - 1) / tilesPerTask;
-        GemmJob job = new(m, k, a, copyA ? Product.Rows : transA ? lda : 1, copyA ? Product.Rows * k : transA ? Product.Rows : Product.Rows * lda,
-            transA ? 1 : lda, b, copy ? 0 : ldb, panels, c, ldc, new Epilogue(bias, activation, add),
-            tilesPerTask, rowTasks);
+        GemmJob job = new(m, k, rows, b, copy ? 0 : ldb, panels, c, ldc, new Epilogue(bias, activation, add), tilesPerTask, rowTasks);
         Dispatch.Run(device, rowTasks * panels.Count, ref job);
+    }
+
+    private static void Pack(Device device, float* packed, float* b, int ldb, bool transB, int k, Panels panels)
+    {
+        int chunks = (k + PackJob.KChunk - 1) / PackJob.KChunk;
+        PackJob pack = new(packed, b, ldb, transB, k, panels, chunks);
+        Dispatch.Run(device, chunks * panels.Count, ref pack);
+    }
+
+    /// <summary>C = f(A B^T + bias) as the transpose of B A^T: rows of a tile are rows of B, columns are rows of A.</summary>
+    private static void RunTransposed(Device device, int m, int n, int k, float* a, int lda, float* b, int ldb, float* c, int ldc, float* bias,
+        Activation activation)
+    {
+        Panels panels = new(m);
+        float* packed = device.Scratch(Scratch(m, n, k, false));
+        Pack(device, packed, a, lda, true, k, panels);
+        int tiles = (n + Product.Rows - 1) / Product.Rows, tilesPerTask = Math.Clamp(tiles / 64, 1, 16);
+        ElementWise.ByActivation<TransposedJob> job = new(
+            new(n, k, b, ldb, packed, panels, c, ldc, bias, activation.Slope, tilesPerTask), activation.Kind);
+        Dispatch.Run(device, (tiles + tilesPerTask - 1) / tilesPerTask, ref job);
     }
 
     private readonly struct PackJob(float* packed, float* b, int ldb, bool transB, int k, Panels panels, int chunks) : IChunk
@@ -85,7 +128,10 @@ internal static unsafe class Gemm
                 {
                     float* s0 = b + (nint)(column + j) * ldb, s1 = s0 + ldb, s2 = s1 + ldb, s3 = s2 + ldb;
                     float* to = target + (nint)k0 * width + j;
-                    for (int i = k0; i < k1; i++, to += width)
+                    int i = k0;
+                    for (; i <= k1 - 4; i += 4, to += 4 * width)
+                        Transpose4.Copy(s0 + i, s1 + i, s2 + i, s3 + i, to, width);
+                    for (; i < k1; i++, to += width)
                     {
                         to[0] = s0[i];
                         to[1] = s1[i];
@@ -142,7 +188,126 @@ internal static unsafe class Gemm
         }
     }
 
-    private readonly struct GemmJob(int m, int k, float* a, nint aStride, nint tileStride, nint rowStride, float* matrix, int ldb, Panels panels, float* c, int ldc,
+    /// <summary>Where the rows of op(A) are: so far apart within a tile and from tile to tile, and their elements.</summary>
+    private readonly struct Rows(float* first, nint step, nint tileStride, nint rowStride)
+    {
+        /// <summary>From one element of a row to the next.</summary>
+        public nint Step => step;
+
+        /// <summary>Row r of a tile.</summary>
+        public float* Of(int tile, int r) => first + tile * tileStride + r * rowStride;
+    }
+
+    private readonly struct TransposedJob(int n, int k, float* b, int ldb, float* packed, Panels panels, float* c, int ldc, float* bias, float slope,
+        int tilesPerTask) : ElementWise.IActivationLoop
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Run<TSimd, TVec, TActivation>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+            where TActivation : struct, IActivation
+        {
+            float** rows = stackalloc float*[Product.Rows];
+            float* room = stackalloc float[Product.TileRoom];
+            float* tile = Product.Align(room);
+            Segment segment = default;
+            for (int panel = 0; panel < panels.Count; panel++)
+            {
+                int column = panels.Column(panel), width = panels.Width(panel), valid = panels.Valid(panel);
+                float* a = packed + (nint)k * column;
+                for (int row = chunk * tilesPerTask * Product.Rows, end = Math.Min(n, row + tilesPerTask * Product.Rows); row < end; row += Product.Rows)
+                {
+                    int count = Math.Min(Product.Rows, n - row);
+                    for (int r = 0; r < Product.Rows; r++)
+                        rows[r] = b + (nint)(row + (r < count ? r : 0)) * ldb;
+                    for (int k0 = 0; k0 < k; k0 += KBlock)
+                    {
+                        segment = new(k0, k0, Math.Min(KBlock, k - k0));
+                        Product.Tile<TSimd, TVec, Product.ToBuffer>(width / TSimd.Width, new(tile, width, k0 > 0), rows, 1, a, width, &segment, 1);
+                    }
+                    for (int r = 0; r < count; r++)
+                    {
+                        TVec shift = TSimd.Set(bias == null ? 0 : bias[row + r]);
+                        for (float* p = tile + r * width; p < tile + (r + 1) * width; p += TSimd.Width)
+                            TSimd.Store(p, TActivation.Forward<TSimd, TVec>(TSimd.Add(TSimd.Load(p), shift), TSimd.Set(slope)));
+                    }
+                    Store(tile, width, count, valid, c + (nint)column * ldc + row);
+                }
+            }
+        }
+
+        private void Store(float* tile, int width, int count, int valid, float* to)
+        {
+            int j = 0;
+            for (; count == Product.Rows && j <= valid - 4; j += 4, to += 4 * ldc)
+            {
+                float* p = tile + j;
+                Transpose4.Copy(p, p + width, p + 2 * width, p + 3 * width, to, ldc);
+                p += 4 * width;
+                Transpose4.Copy(p, p + width, p + 2 * width, p + 3 * width, to + 4, ldc);
+            }
+            for (; j < valid; j++, to += ldc)
+            {
+                for (int r = 0; r < count; r++)
+                    to[r] = tile[r * width + j];
+            }
+        }
+    }
+
+    /// <summary>C = A B or C += A B, where each task copies its own part of B, the columns of a panel, while that is in the cache.</summary>
+    private readonly struct BlockJob(int m, int k, Rows a, float* b, int ldb, Panels panels, float* c, int ldc, bool add, int parts, int tilesPerPart) : IChunk
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            (int panel, int part) = Math.DivRem(chunk, parts);
+            int column = panels.Column(panel), width = panels.Width(panel), valid = panels.Valid(panel);
+            float* room = stackalloc float[KPart * Product.MaxTileColumns + 16], tileRoom = stackalloc float[Product.TileRoom];
+            float* copy = Product.Align(room), tile = Product.Align(tileRoom);
+            float** rows = stackalloc float*[Product.Rows];
+            float** outputs = stackalloc float*[Product.Rows];
+            Segment segment = default;
+            for (int k0 = 0; k0 < k; k0 += KPart)
+            {
+                int depth = Math.Min(KPart, k - k0);
+                Copy<TSimd, TVec>(copy, b + (nint)k0 * ldb + column, depth, width, valid, k0 + 2 * KPart <= k);
+                segment = new((int)(k0 * a.Step), 0, depth);
+                Epilogue epilogue = new(null, default, add || k0 > 0);
+                for (int t = part * tilesPerPart; t < (part + 1) * tilesPerPart && t * Product.Rows < m; t++)
+                {
+                    int row = t * Product.Rows, count = Math.Min(Product.Rows, m - row);
+                    for (int r = 0; r < Product.Rows; r++)
+                    {
+                        int i = r < count ? r : 0;
+                        rows[r] = a.Of(t, i);
+                        outputs[r] = c + (nint)(row + i) * ldc;
+                    }
+                    epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, width, valid, rows, a.Step, copy, width, &segment, 1);
+                }
+            }
+        }
+
+        private void Copy<TSimd, TVec>(float* to, float* from, int depth, int width, int valid, bool more)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            for (int i = 0; i < depth; i++, from += ldb, to += width)
+            {
+                for (int j = 0; j < width; j += TSimd.Width)
+                {
+                    int left = valid - j;
+                    TSimd.Store(to + j, left >= TSimd.Width ? TSimd.Load(from + j) : ElementWise.LoadPartial<TSimd, TVec>(from + j, left));
+                    // Rows of B lie pages apart, which no processor foresees; the next part arrives while this one is multiplied.
+                    if (more && X86.Sse.IsSupported)
+                        X86.Sse.Prefetch1(from + (nint)KPart * ldb + j);
+                }
+            }
+        }
+    }
+
+    private readonly struct GemmJob(int m, int k, Rows a, float* matrix, int ldb, Panels panels, float* c, int ldc,
         Epilogue epilogue, int tilesPerTask, int rowTasks) : IChunk
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -168,24 +333,47 @@ internal static unsafe class Gemm
                 {
                     // A short tile repeats its first row and drops the result.
                     int i = r < count ? r : 0;
-                    rows[r] = a + t * tileStride + i * rowStride;
+                    rows[r] = a.Of(t, i);
                     outputs[r] = c + (nint)(row + i) * ldc;
                 }
                 if (k <= KBlock)
                 {
                     segment = new(0, 0, k);
-                    epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, width, valid, rows, aStride, b, bStride, &segment, k > 0 ? 1 : 0);
+                    epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, width, valid, rows, a.Step, b, bStride, &segment, k > 0 ? 1 : 0);
                     continue;
                 }
                 for (int k0 = 0; k0 < k; k0 += KBlock)
                 {
-                    segment = new((int)(k0 * aStride), k0, Math.Min(KBlock, k - k0));
-                    Product.Tile<TSimd, TVec, Product.ToBuffer>(width / TSimd.Width, new(tile, width, k0 > 0), rows, aStride, b, bStride,
+                    segment = new((int)(k0 * a.Step), k0, Math.Min(KBlock, k - k0));
+                    Product.Tile<TSimd, TVec, Product.ToBuffer>(width / TSimd.Width, new(tile, width, k0 > 0), rows, a.Step, b, bStride,
                         &segment, 1);
                 }
                 epilogue.Store<TSimd, TVec>(tile, width, count, outputs, column, valid);
             }
         }
+    }
+}
+
+/// <summary>Copies four times four floats, rows to columns.</summary>
+internal static unsafe class Transpose4
+{
+    /// <summary>to[j * stride + r] = row r [j].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Copy(float* r0, float* r1, float* r2, float* r3, float* to, int stride)
+    {
+        if (X86.Sse.IsSupported)
+        {
+            Vector128<float> a = Vector128.Load(r0), b = Vector128.Load(r1), c = Vector128.Load(r2), d = Vector128.Load(r3);
+            Vector128<float> ab = X86.Sse.UnpackLow(a, b), cd = X86.Sse.UnpackLow(c, d);
+            X86.Sse.MoveLowToHigh(ab, cd).Store(to);
+            X86.Sse.MoveHighToLow(cd, ab).Store(to + stride);
+            (ab, cd) = (X86.Sse.UnpackHigh(a, b), X86.Sse.UnpackHigh(c, d));
+            X86.Sse.MoveLowToHigh(ab, cd).Store(to + 2 * stride);
+            X86.Sse.MoveHighToLow(cd, ab).Store(to + 3 * stride);
+            return;
+        }
+        for (int j = 0; j < 4; j++)
+            (to[j * stride], to[j * stride + 1], to[j * stride + 2], to[j * stride + 3]) = (r0[j], r1[j], r2[j], r3[j]);
     }
 }
 

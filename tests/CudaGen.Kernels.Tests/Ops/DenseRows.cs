@@ -5,11 +5,15 @@ namespace CudaGen.Kernels.Tests.Ops;
 
 internal static class DenseRows
 {
-    /// <summary>Batch, outputs, inputs. Each of the three is once beyond the 1024 rows that a product takes at a time.</summary>
+    /// <summary>
+    /// Batch, outputs, inputs. Each of the three is once beyond the 1024 rows that a product takes at a time, and beyond the 256 that a
+    /// task copies for itself.
+    /// </summary>
     public static IEnumerable<(int N, int O, int I)> Sizes =>
     [
         (1, 1, 1), (2, 3, 5), (1, 1, 17), (9, 17, 33), (5, 1, 1025), (1, 33, 2051), (13, 50, 7), (3, 1030, 4), (1100, 3, 5), (8, 16, 1024),
-        (33, 49, 97), (7, 97, 1), (64, 10, 49), (2, 130, 2100), (100, 128, 130), (1030, 5, 100), (2, 300, 101),
+        (33, 49, 97), (7, 97, 1), (64, 10, 49), (2, 130, 2100), (100, 128, 130), (1030, 5, 100), (2, 300, 101), (64, 262, 97),
+        (260, 64, 96),
     ];
 
     private static readonly Activation[] Kinds =

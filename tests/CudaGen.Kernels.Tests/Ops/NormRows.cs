@@ -13,7 +13,7 @@ internal static class NormRows
     private static IEnumerable<Shape> Shapes =>
     [
         new(2, 1), new(2, 3), new(7, 9), new(2, 3, 5, 3), new(5, 8), new(3, 3, 3, 16), new(9, 17), new(700, 33), new(3, 1030), new(9001, 3),
-        new(40000, 2), new(20000, 1),
+        new(40000, 2), new(20000, 1), new(300, 144),
     ];
 
     public static IEnumerable<OpTest> Ops
