@@ -28,16 +28,19 @@ return Executable.Run(() =>
     var python = new Option<string>("--python") { Description = "Python that has torch; 'none' to time this side alone", DefaultValueFactory = _ => "python3" };
     var peerSteps = new Option<int>("--peer-steps") { Description = "steps of a turn of --peer", DefaultValueFactory = _ => 30 };
     var peer = new Option<string?>("--peer") { Description = "another command to compare with, such as 'tuned.sh python3 bench.py --device cpu --threads 2'" };
+    var bandwidth = new Option<bool>("--bandwidth") { Description = "time memory-bound operations beside copies, too" };
     var json = new Option<string?>("--json") { Description = "file for the results" };
     var command = new RootCommand("Times training steps, matrix products and the arithmetic ceiling; compares with PyTorch.")
     {
-        models, threads, blocks, steps, batch, python, peer, peerSteps, json,
+        models, threads, blocks, steps, batch, python, peer, peerSteps, bandwidth, json,
     };
     command.SetAction(parsed =>
     {
         var bench = new Bench(parsed.GetValue(threads), parsed.GetValue(blocks), parsed.GetValue(steps), parsed.GetValue(batch));
         bench.Machine();
         bench.Products();
+        if (parsed.GetValue(bandwidth))
+            bench.Bandwidth();
         string names = parsed.GetValue(models)!;
         foreach (string model in names == "all" ? [.. BenchModel.All.Select(m => m.Name)] : names.Split(','))
             bench.Model(BenchModel.Find(model), parsed.GetValue(python)!, parsed.GetValue(peer), parsed.GetValue(peerSteps));
@@ -209,6 +212,75 @@ internal sealed class Bench(int threads, int blocks, int steps, int? askedBatch)
             best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
         return flops / best * 1e-9;
+    }
+
+    /// <summary>
+    /// Operations that hardly compute, beside a copy of as many bytes on the same threads: what an operation reads and writes at least,
+    /// each tensor once.
+    /// </summary>
+    public void Bandwidth()
+    {
+        using Device device = Device.Cpu(threads);
+        var rows = new JsonArray();
+        Console.WriteLine();
+        Console.WriteLine($"{"memory-bound operation",-48} {"ms",8} {"GB/s",8} {"copy ms",8} {"GB/s",8}   times a copy");
+        foreach ((string name, Shape x) in new[] { ("dcgan bn2", new Shape(128, 6272)), ("dcgan bn3", new(128, 14, 14, 64)), ("wgan-gp bn4", new(64, 32, 32, 64)), ("cs231n bn3", new(50, 28, 28, 25)) })
+        {
+            Row(name + " batch norm, leaky ReLU", x, x, (y, x, g) => BatchNorm.ForwardTraining(device, y, g[0], g[1], g[2], g[3], x, g[4], g[5], 1e-3f, 0.01f, Activation.LeakyRelu(0.2f)));
+            Row(name + " batch norm backward", x, x, (y, x, g) => BatchNorm.Backward(device, y, g[2], g[3], y, x, x, g[0], g[1], g[4], Activation.LeakyRelu(0.2f)), passes: 2);
+        }
+        foreach ((string name, Shape x) in new[] { ("dcgan pool1", new Shape(256, 24, 24, 32)), ("cs231n pool2", new(100, 14, 14, 64)) })
+        {
+            PoolingShape pool = new(x, 2, 2);
+            Row(name + " max pool", x, pool.Y, (y, x, _) => MaxPool.Forward(device, pool, y, x));
+            Row(name + " max pool backward", x, pool.Y, (y, x, g) => MaxPool.Backward(device, pool, g[^1].Reshape(x.Shape), y, x), more: x.Length);
+            Row(name + " average pool", x, pool.Y, (y, x, _) => AveragePool.Forward(device, pool, y, x));
+            Row(name + " average pool backward", x, pool.Y, (y, x, _) => AveragePool.Backward(device, pool, x, y));
+        }
+        foreach ((string name, Shape x) in new[] { ("began up3", new Shape(64, 16, 16, 32)), ("began up3, n 128", new(16, 32, 32, 128)) })
+        {
+            Shape twice = new(x[0], 2 * x[1], 2 * x[2], x[3]);
+            Row(name + " nearest", x, twice, (y, x, _) => NearestUpsample.Forward(device, y, x, 2));
+            Row(name + " nearest backward", x, twice, (y, x, _) => NearestUpsample.Backward(device, x, y, 2));
+        }
+        foreach ((string name, Shape x) in new[] { ("cs231n resize2", new Shape(50, 28, 28, 50)), ("cs231n resize3", new(50, 28, 28, 25)) })
+        {
+            Shape twice = new(x[0], 2 * x[1], 2 * x[2], x[3]);
+            Row(name + " bilinear", x, twice, (y, x, _) => BilinearResize.Forward(device, y, x));
+            Row(name + " bilinear backward", x, twice, (y, x, _) => BilinearResize.Backward(device, x, y));
+        }
+        _results["bandwidth"] = rows;
+
+        void Row(string name, Shape xs, Shape ys, Action<Tensor, Tensor, Tensor[]> run, int passes = 1, int more = 0)
+        {
+            // In place, a tensor is read and written.
+            long bytes = sizeof(float) * ((long)xs.Length + (long)ys.Length * passes + more);
+            int half = (int)(bytes / 2 / sizeof(float));
+            using var arena = new Arena(device, "bandwidth", sizeof(float) * (2L * half + xs.Length + ys.Length + more + 6L * xs.Channels) + 65536);
+            Tensor x = arena.Take(xs), y = arena.Take(ys), from = arena.Take(new Shape(half)), to = arena.Take(new Shape(half));
+            Tensor[] others = [.. Enumerable.Range(0, 6).Select(_ => arena.Take(new Shape(xs.Channels))), arena.Take(new Shape(more))];
+            device.ReserveScratch(BatchNorm.ScratchFloats(xs));
+            for (int i = 0; i < x.Length; i++)
+                x.Span[i] = i * 2654435761 % 1000;
+            double copy = double.MaxValue, best = double.MaxValue;
+            long begin = Stopwatch.GetTimestamp();
+            for (int i = 0; i < 40 || (i < 400 && Stopwatch.GetElapsedTime(begin).TotalSeconds < 0.5); i++)
+            {
+                copy = Math.Min(copy, Seconds(() => Arithmetic.Scale(device, to, from, 1)));
+                best = Math.Min(best, Seconds(() => run(y, x, others)));
+            }
+            Console.WriteLine($"{name,-48} {best * 1000,8:F3} {bytes / best * 1e-9,8:F1} {copy * 1000,8:F3} {bytes / copy * 1e-9,8:F1}   {best / copy,12:F2}");
+            rows.Add(new JsonObject { ["operation"] = name, ["ms"] = Math.Round(best * 1000, 4), ["copy_ms"] = Math.Round(copy * 1000, 4), ["bytes"] = bytes });
+        }
+
+        static double Seconds(Action action)
+        {
+            // The second call finds what the first left in the caches, on either side.
+            action();
+            long start = Stopwatch.GetTimestamp();
+            action();
+            return Stopwatch.GetElapsedTime(start).TotalSeconds;
+        }
     }
 
     public void Model(BenchModel which, string python, string? peerCommand, int peerSteps)

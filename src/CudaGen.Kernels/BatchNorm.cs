@@ -85,22 +85,70 @@ public static unsafe class BatchNorm
         }
         ElementWise.Period period = new(channels);
         ChannelGrid grid = new(x.Length, period);
-        double rows = x.Length / channels;
         float* means = device.Scratch(ScratchFloats(x.Shape)), sums = means + SumsAt(period);
-        Span<float> average = mean.Span, root = rstd.Span, runningAverage = runningMean.Span, running = runningVariance.Span;
+        Channels each = new(x.Length / channels, mean, rstd, runningMean, runningVariance, gamma, beta, epsilon, momentum);
+        if (grid.BlocksOfAllRows(channels) is > 0 and int blocks)
+        {
+            ElementWise.ByActivation<TrainingBlock> job = new(new(grid, each, (float*)y.Address, (float*)x.Address, means, activation.Slope), activation.Kind);
+            Dispatch.Run(device, blocks, ref job);
+            return;
+        }
         double* totals = ChannelMaps.Sum(device, grid, new ValueMap((float*)x.Address), channels, sums);
         for (int c = 0; c < channels; c++)
-            average[c] = (float)(totals[c] / rows);
+            each.SetMean(c, totals[c]);
         period.Repeat((float*)mean.Address, means);
         totals = ChannelMaps.Sum(device, grid, new SquareMap((float*)x.Address, means), channels, sums);
         for (int c = 0; c < channels; c++)
-            root[c] = (float)(1 / Math.Sqrt(totals[c] / rows + epsilon));
-        for (int c = 0; c < channels && momentum != 0; c++)
-        {
-            runningAverage[c] += momentum * (average[c] - runningAverage[c]);
-            running[c] += momentum * ((float)(totals[c] / (rows - 1)) - running[c]);
-        }
+            each.SetVariance(c, totals[c]);
         Normalise(device, y, x, period, mean, rstd, gamma, beta, activation);
+    }
+
+    /// <summary>What there is for each channel in a training pass.</summary>
+    private readonly struct Channels(int rows, Tensor mean, Tensor rstd, Tensor runningMean, Tensor runningVariance, Tensor? gamma, Tensor? beta,
+        float epsilon, float momentum)
+    {
+        private readonly float* _rstd = (float*)rstd.Address, _runningMean = (float*)runningMean.Address, _runningVariance = (float*)runningVariance.Address;
+        private readonly float* _gamma = gamma is { } g ? (float*)g.Address : null, _beta = beta is { } b ? (float*)b.Address : null;
+
+        public float* Mean { get; } = (float*)mean.Address;
+
+        public float Factor(int c) => _gamma == null ? _rstd[c] : _gamma[c] * _rstd[c];
+
+        public float Offset(int c) => _beta == null ? 0 : _beta[c];
+
+        public void SetMean(int c, double sum) => Mean[c] = (float)(sum / rows);
+
+        public void SetVariance(int c, double squares)
+        {
+            _rstd[c] = (float)(1 / Math.Sqrt(squares / rows + epsilon));
+            if (momentum == 0)
+                return;
+            _runningMean[c] += momentum * (Mean[c] - _runningMean[c]);
+            _runningVariance[c] += momentum * ((float)(squares / (rows - 1)) - _runningVariance[c]);
+        }
+    }
+
+    // All rows of a block of channels: mean, variance and result while it is in the cache.
+    private readonly struct TrainingBlock(ChannelGrid grid, Channels each, float* y, float* x, float* scratch, float slope) : ElementWise.IActivationLoop
+    {
+        public void Run<TSimd, TVec, TActivation>(int block)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+            where TActivation : struct, IActivation
+        {
+            (int first, int end) = grid.BlockOfAllRows(block);
+            float* factor = scratch, offset = factor + grid.Length, sums = offset + grid.Length;
+            ChannelMaps.Sums<TSimd, TVec, Linear, ValueMap>(grid, new(x), 0, grid.Rows, first, end, sums);
+            for (int c = first; c < end; c++)
+                each.SetMean(c, sums[c]);
+            ChannelMaps.Sums<TSimd, TVec, Linear, SquareMap>(grid, new(x, each.Mean), 0, grid.Rows, first, end, sums);
+            for (int c = first; c < end; c++)
+            {
+                each.SetVariance(c, sums[c]);
+                (factor[c], offset[c]) = (each.Factor(c), each.Offset(c));
+            }
+            ChannelMaps.Each<TSimd, TVec, TActivation, NormaliseMap>(grid, new(y, x, each.Mean, factor, offset, slope), 0, grid.Rows, first, end);
+        }
     }
 
     private static void LaunchStatistics(Device device, Tensor mean, Tensor rstd, Tensor runningMean, Tensor runningVariance, Tensor x,
@@ -165,26 +213,61 @@ public static unsafe class BatchNorm
         }
         ElementWise.Period period = new(channels);
         ChannelGrid grid = new(x.Length, period);
-        (int rows, int length) = (x.Length / channels, period.Length);
         float* means = device.Scratch(ScratchFloats(x.Shape)), sums = means + SumsAt(period);
-        float* factor = means + length, offset = factor + length, slope = offset + length;
-        period.Repeat((float*)mean.Address, means);
         InnerGradient inner = new((float*)dy.Address, (float*)y.Address, activation.Slope);
-        double* totals = ChannelMaps.Sum(device, grid, new GradientSums(inner, (float*)x.Address, means), channels, sums, activation.Kind);
-        double* products = totals + channels;
-        Span<float> root = rstd.Span, toBeta = Span(dbeta), toGamma = Span(dgamma), weights = Span(gamma);
-        for (int c = 0; c < channels; c++)
+        ChannelGradients each = new(x.Length / channels, channels, grid.Length, rstd, gamma, dgamma, dbeta, means + grid.Length);
+        if (grid.BlocksOfAllRows(channels) is > 0 and int blocks)
         {
-            double r = root[c];
-            if (!toBeta.IsEmpty)
-                toBeta[c] += (float)totals[c];
-            if (!toGamma.IsEmpty)
-                toGamma[c] += (float)(products[c] * r);
-            float k = (weights.IsEmpty ? 1 : weights[c]) * root[c];
-            for (int i = c; i < length; i += channels)
-                (factor[i], offset[i], slope[i]) = (k, (float)(totals[c] / rows), (float)(products[c] * r * r / rows));
+            ElementWise.ByActivation<BackwardBlock> job = new(
+                new(grid, each, inner, (float*)dx.Address, (float*)x.Address, (float*)mean.Address, sums), activation.Kind);
+            Dispatch.Run(device, blocks, ref job);
+            return;
         }
-        ChannelMaps.Run(device, grid, new GradientMap((float*)dx.Address, inner, (float*)x.Address, means, factor, offset, slope), activation.Kind);
+        period.Repeat((float*)mean.Address, means);
+        double* totals = ChannelMaps.Sum(device, grid, new GradientSums(inner, (float*)x.Address, means), channels, sums, activation.Kind);
+        for (int c = 0; c < channels; c++)
+            each.Set(c, totals[c], totals[channels + c]);
+        ChannelMaps.Run(device, grid, each.Map((float*)dx.Address, inner, (float*)x.Address, means), activation.Kind);
+    }
+
+    /// <summary>What there is for each channel in a backward pass.</summary>
+    private readonly struct ChannelGradients(int rows, int channels, int length, Tensor rstd, Tensor? gamma, Tensor? dgamma, Tensor? dbeta, float* repeated)
+    {
+        private readonly float* _rstd = (float*)rstd.Address, _gamma = gamma is { } g ? (float*)g.Address : null;
+        private readonly float* _dgamma = dgamma is { } dg ? (float*)dg.Address : null, _dbeta = dbeta is { } db ? (float*)db.Address : null;
+
+        /// <summary>From the sums of g and g (x - mean): the gradients of gamma and beta, and what the map needs.</summary>
+        public void Set(int c, double sum, double product)
+        {
+            double r = _rstd[c];
+            if (_dbeta != null)
+                _dbeta[c] += (float)sum;
+            if (_dgamma != null)
+                _dgamma[c] += (float)(product * r);
+            float* factor = repeated, offset = factor + length, slope = offset + length;
+            float k = _gamma == null ? _rstd[c] : _gamma[c] * _rstd[c], average = (float)(sum / rows), tilt = (float)(product * r * r / rows);
+            for (int i = c; i < length; i += channels)
+                (factor[i], offset[i], slope[i]) = (k, average, tilt);
+        }
+
+        public GradientMap Map(float* dx, InnerGradient inner, float* x, float* mean) => new(dx, inner, x, mean, repeated, repeated + length, repeated + 2 * length);
+    }
+
+    // All rows of a block of channels: the sums, and the gradient while it is in the cache.
+    private readonly struct BackwardBlock(ChannelGrid grid, ChannelGradients each, InnerGradient inner, float* dx, float* x, float* mean, float* sums)
+        : ElementWise.IActivationLoop
+    {
+        public void Run<TSimd, TVec, TActivation>(int block)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+            where TActivation : struct, IActivation
+        {
+            (int first, int end) = grid.BlockOfAllRows(block);
+            ChannelMaps.Sums<TSimd, TVec, TActivation, GradientSums>(grid, new(inner, x, mean), 0, grid.Rows, first, end, sums);
+            for (int c = first; c < end; c++)
+                each.Set(c, sums[c], sums[grid.Length + c]);
+            ChannelMaps.Each<TSimd, TVec, TActivation, GradientMap>(grid, each.Map(dx, inner, x, mean), 0, grid.Rows, first, end);
+        }
     }
 
     private static void LaunchBackward(Device device, Tensor dx, Tensor? dgamma, Tensor? dbeta, Tensor dy, Tensor x, Tensor y, Tensor mean,

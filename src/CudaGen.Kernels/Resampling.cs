@@ -104,12 +104,19 @@ public static unsafe class NearestUpsample
         {
             int channels = shape[3], row = shape[2] * channels;
             float* to = dx + (nint)chunk * row;
-            new Span<float>(to, row).Clear();
-            for (int i = 0; i < scale; i++)
+            for (int column = 0; column < shape[2]; column++, to += channels)
             {
-                float* from = dy + ((nint)chunk * scale + i) * row * scale;
-                for (int column = 0; column < shape[2] * scale; column++)
-                    Pixels.Add<TSimd, TVec>(to + column / scale * channels, from + column * channels, 1, channels);
+                float* from = dy + (nint)chunk * scale * scale * row + column * scale * channels;
+                for (int i = 0; i < scale; i++, from += row * scale)
+                {
+                    for (int j = 0; j < scale; j++)
+                    {
+                        if (i == 0 && j == 0)
+                            Pixels.Scale<TSimd, TVec>(to, from, 1, channels);
+                        else
+                            Pixels.Add<TSimd, TVec>(to, from + j * channels, 1, channels);
+                    }
+                }
             }
         }
     }
@@ -228,14 +235,36 @@ public static unsafe class BilinearResize
             (int top, int bottom, float v) = Place<float>(p, xs[1], ys[1]);
             float* upper = x + ((nint)n * xs[1] + top) * row, lower = x + ((nint)n * xs[1] + bottom) * row;
             float* to = y + (nint)chunk * ys[2] * channels;
-            for (int q = 0; q < ys[2]; q++, to += channels)
+            Walk walk = new(xs[2], ys[2]);
+            for (int q = 0; q < ys[2]; q++, to += channels, walk.Next())
             {
-                (int left, int right, float h) = Place<float>(q, xs[2], ys[2]);
-                Pixels.Scale<TSimd, TVec>(to, upper + left * channels, (1 - v) * (1 - h), channels);
-                Pixels.Add<TSimd, TVec>(to, upper + right * channels, (1 - v) * h, channels);
-                Pixels.Add<TSimd, TVec>(to, lower + left * channels, v * (1 - h), channels);
-                Pixels.Add<TSimd, TVec>(to, lower + right * channels, v * h, channels);
+                (int left, int right, float h) = (walk.Lower * channels, walk.Upper * channels, walk.Fraction);
+                if (v == 0)
+                    Pixels.Mix<TSimd, TVec>(to, upper + left, 1 - h, upper + right, h, channels);
+                else if (h == 0)
+                    Pixels.Mix<TSimd, TVec>(to, upper + left, 1 - v, lower + left, v, channels);
+                else
+                    Pixels.Mix<TSimd, TVec>(to, upper + left, upper + right, lower + left, lower + right, 1 - v, v, h, channels);
             }
+        }
+    }
+
+    /// <summary>The places of the outputs of a row, one after the other, without a division each.</summary>
+    private struct Walk(int inputs, int outputs)
+    {
+        private readonly float _share = 1f / outputs;
+        private int _rest;
+
+        public int Lower { get; private set; }
+
+        public readonly int Upper => Math.Min(Lower + 1, inputs - 1);
+
+        public readonly float Fraction => _rest * _share;
+
+        public void Next()
+        {
+            for (_rest += inputs; _rest >= outputs; _rest -= outputs)
+                Lower++;
         }
     }
 
@@ -255,13 +284,18 @@ public static unsafe class BilinearResize
             {
                 (int top, int bottom, float v) = Place<float>(p, xs[1], ys[1]);
                 float* upper = image + (nint)top * row, lower = image + (nint)bottom * row;
-                for (int q = 0; q < ys[2]; q++, from += channels)
+                Walk walk = new(xs[2], ys[2]);
+                for (int q = 0; q < ys[2]; q++, from += channels, walk.Next())
                 {
-                    (int left, int right, float h) = Place<float>(q, xs[2], ys[2]);
-                    Pixels.Add<TSimd, TVec>(upper + left * channels, from, (1 - v) * (1 - h), channels);
-                    Pixels.Add<TSimd, TVec>(upper + right * channels, from, (1 - v) * h, channels);
-                    Pixels.Add<TSimd, TVec>(lower + left * channels, from, v * (1 - h), channels);
-                    Pixels.Add<TSimd, TVec>(lower + right * channels, from, v * h, channels);
+                    (int left, int right, float h) = (walk.Lower * channels, walk.Upper * channels, walk.Fraction);
+                    Pixels.Add<TSimd, TVec>(upper + left, from, (1 - v) * (1 - h), channels);
+                    if (h != 0)
+                        Pixels.Add<TSimd, TVec>(upper + right, from, (1 - v) * h, channels);
+                    if (v == 0)
+                        continue;
+                    Pixels.Add<TSimd, TVec>(lower + left, from, v * (1 - h), channels);
+                    if (h != 0)
+                        Pixels.Add<TSimd, TVec>(lower + right, from, v * h, channels);
                 }
             }
         }

@@ -18,11 +18,13 @@ internal unsafe interface IMap
 /// <summary>How many lanes of a vector are elements; the tail of an array has fewer than the width.</summary>
 internal readonly unsafe struct Lanes(int count)
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TVec Load<TSimd, TVec>(float* p)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
         => count >= TSimd.Width ? TSimd.Load(p) : ElementWise.LoadPartial<TSimd, TVec>(p, count);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store<TSimd, TVec>(float* p, TVec v)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
@@ -34,12 +36,17 @@ internal readonly unsafe struct Lanes(int count)
     }
 
     /// <summary>v with zeros in the lanes that are no elements.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TVec Keep<TSimd, TVec>(TVec v)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
+        => count >= TSimd.Width ? v : KeepFirst<TSimd, TVec>(v);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private TVec KeepFirst<TSimd, TVec>(TVec v)
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct
     {
-        if (count >= TSimd.Width)
-            return v;
         float* t = stackalloc float[16];
         TSimd.Store(t, v);
         return ElementWise.LoadPartial<TSimd, TVec>(t, count);
