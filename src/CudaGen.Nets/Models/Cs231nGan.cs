@@ -23,7 +23,7 @@ public sealed record Cs231nSizes(int Image = 28, int Latent = 100, int Discrimin
 /// </summary>
 public sealed class Cs231nGan : BinaryGan
 {
-    /// <summary>Steps for which the discriminator is trained alone.</summary>
+    /// <summary>Steps for which the discriminator is trained alone; their g_loss is 0.</summary>
     public ulong PretrainingSteps { get; init; } = 300;
 
     private readonly Cs231nSizes _sizes;
@@ -93,6 +93,7 @@ public sealed class Cs231nGan : BinaryGan
             base.RunStep(data);
             return;
         }
+        NoGeneratorLoss();
         LoadReal(data, 0);
         DrawForDiscriminator(0);
         if (_separate)
