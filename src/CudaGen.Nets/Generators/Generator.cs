@@ -244,7 +244,7 @@ public sealed class Generator : IDisposable
             Planner.Measure(device, 1, false, planner => Plan(planner, spec), file.Require).Dispose();
             generator = new Generator(device, file.ExpectMetadata("model"), spec, batch);
         }
-        catch (Exception e) when (e is ShapeException or OverflowException || (e is InputException && !e.Message.StartsWith(path, StringComparison.Ordinal)))
+        catch (Exception e) when (e is ShapeException || (e is InputException && !e.Message.StartsWith(path, StringComparison.Ordinal)))
         {
             throw new InputException($"{path}: {e.Message}", e);
         }
@@ -254,6 +254,7 @@ public sealed class Generator : IDisposable
                 file.CopyTo(device, tensor);
             file.CopyTo(device, new NamedTensor("code.mean", generator._codeMean));
             file.CopyTo(device, new NamedTensor("code.deviation", generator._codeDeviation));
+            file.RequireFinite();
             return generator;
         }
         catch
