@@ -65,6 +65,9 @@ public sealed class Planner : IDisposable
     {
         ArgumentNullException.ThrowIfNull(device);
         using Planner measured = Measure(device, batch, training, build);
+        // A system that promises more memory than it has ends the program only when the memory is used.
+        if (device.Kind == DeviceKind.Cpu && measured.Memory.Total > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)
+            throw new DeviceException($"{measured.Memory.Total} bytes are not to be had, this machine has {GC.GetGCMemoryInfo().TotalAvailableMemoryBytes}");
         return Build(new(device, batch, training, measured), planner =>
         {
             build(planner);
@@ -79,6 +82,11 @@ public sealed class Planner : IDisposable
         {
             build(planner);
             return planner;
+        }
+        catch (OverflowException)
+        {
+            planner.Dispose();
+            throw new ShapeException($"a batch of {planner.Batch}: a layer asks for scratch memory of more than {int.MaxValue} elements");
         }
         catch
         {

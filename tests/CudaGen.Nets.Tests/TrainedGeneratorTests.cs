@@ -8,7 +8,6 @@ public sealed class TrainedGeneratorTests
     private static readonly Dictionary<string, Func<AdversarialModel>> Models = new()
     {
         ["dcgan"] = () => Dcgan.Canonical(new(), new()),
-        ["wgan"] = () => Wgan.Canonical(new(), new()),
         ["wgan-gp"] = () => WganGp.Canonical(WganGpSizes.For(16, 3), new()),
         // Without statistics of their own.
         ["dcgan, tutorial"] = () => Dcgan.Tutorial(new(), new()),
@@ -48,7 +47,7 @@ public sealed class TrainedGeneratorTests
 
         float[] one = Images(1);
         Assert.NotEqual(one[..(one.Length / Count)], one[(one.Length / Count)..(2 * one.Length / Count)]);
-        foreach (int batch in new[] { 2, 3, 8, 11, 64 })
+        foreach (int batch in new[] { 3, 64 })
             Assert.Equal(one, Images(batch));
 
         float[] Images(int batch)

@@ -230,10 +230,13 @@ public sealed class ProgramTests : IDisposable
     [Theory]
     [InlineData("wgan-gp", "--minibatch-discrimination", "'minibatch'", "no second derivative", "expected a critic")]
     [InlineData("began", "--minibatch-discrimination", "minibatch discrimination", "autoencoder", "expected")]
+    [InlineData("dcgan", "--batch 1", "batch: found 1, expected at least 2", "'bn1'")]
+    [InlineData("wgan", "--batch 1 --recipe seed", "batch: found 1, expected at least 2", "'bn1'")]
+    [InlineData("gan", "--batch 0", "--batch: found '0', expected a whole number from 1 to 65536")]
     [InlineData("cifar", "--batch 5", "batch: found 5", "even number")]
     [InlineData("gan", "--anneal 5", "--anneal", "expected with --instance-noise or --label-flip")]
     [InlineData("wgan", "--anneal 5 --ema 0.9", "--anneal", "expected with --instance-noise")]
-    [InlineData("cs231n", "--latent 3", "latent 3", "at least 4")]
+    [InlineData("cs231n", "--latent 3", "latent: found 3", "at least 4")]
     [InlineData("dcgan", "--downsample mean", "--downsample: found 'mean', expected max, average or strided")]
     [InlineData("wgan-gp", "--size 20", "--size: found '20', expected 16, 32, 64 or 128")]
     [InlineData("gan", "--ema 1", "--ema: found '1', expected a number from 0 to 0.999999")]
@@ -296,8 +299,10 @@ public sealed class ProgramTests : IDisposable
     public void Data_of_the_wrong_size_is_refused()
     {
         DigitFiles.Write(_folder["data"], 12, 12);
-        Refused("dcgan", ["--data", _folder["data"]], "found 12", "at least 16");
-        Refused("cifar", ["--data", _folder["data"]], "image 12", "multiple of 8");
+        Refused("dcgan", ["--data", _folder["data"]], _folder["data"], "image size: found 12", "at least 16");
+        Refused("cifar", ["--data", _folder["data"]], _folder["data"], "image size: found 12", "multiple of 8");
+        Refused("began", ["--data", _folder["data"]], _folder["data"], "image size: found 12", "expected 16, 32");
+        Refused("wgan-gp", ["--data", _folder["data"]], _folder["data"], "image size: found 12", "expected 16, 32");
         Refused("began", ["--data", _folder["data"], "--size", "16"], "--size: found with --data, expected without");
         Train("gan", "a", "--data", _folder["data"], "--steps", "1");
 

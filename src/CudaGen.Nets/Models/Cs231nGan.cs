@@ -15,8 +15,10 @@ public sealed record Cs231nSizes(int Image = 28, int Latent = 100, int Discrimin
     /// <exception cref="InputException">A size is out of range.</exception>
     public GeneratorSpec Spec()
     {
-        if (Image < 4 || Image % 4 != 0 || Latent < 4)
-            throw new InputException($"sizes: found image {Image} and latent {Latent}, expected a multiple of 4 and at least 4");
+        if (Image < 4 || Image % 4 != 0)
+            throw new InputException($"image size: found {Image}, expected a multiple of 4");
+        if (Latent < 4)
+            throw new InputException($"latent: found {Latent}, expected at least 4");
         SizeRange.Require("cs231n", ("discriminator1", Discriminator1), ("discriminator2", Discriminator2), ("hidden", Hidden));
         return GeneratorSpec.Of(Architectures.Cs231n, CodeDistribution.Normal, OutputRange.Unit,
             ("image", Image), ("latent", Latent), ("affine", Affine ? 1 : 0));
