@@ -294,6 +294,29 @@ public sealed class ProgramTests : IDisposable
         Assert.All(mentions, mention => Assert.Contains(mention, line, StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("\"batch\": 4", "\"batch\": 0", "batch: found 0, expected a whole number from 1 to 65536")]
+    [InlineData("\"batch\": 4", "\"batch\": 70000", "batch: found 70000, expected")]
+    [InlineData("\"latent\": null", "\"latent\": -3", "latent: found -3, expected a whole number from 1 to 4096")]
+    [InlineData("\"steps\": 1", "\"steps\": -1", "steps: found -1, expected")]
+    [InlineData("\"epochs\": 1000000", "\"epochs\": 0", "epochs: found 0, expected")]
+    [InlineData("\"recipe\": \"canonical\"", "\"recipe\": \"best\"", "recipe: found 'best', expected canonical or seed")]
+    [InlineData("\"seed\": 1", "\"seed\": -1", "expected program, recipe")]
+    public void Numbers_in_a_damaged_configuration_are_one_line(string good, string bad, string mention)
+    {
+        string run = Train("gan", "a", ["--steps", "1", .. Small("gan")]);
+        string path = Path.Combine(run, "config.json"), text = File.ReadAllText(path);
+        Assert.Contains(good, text, StringComparison.Ordinal);
+        File.WriteAllText(path, text.Replace(good, bad, StringComparison.Ordinal));
+        byte[] before = File.ReadAllBytes(Path.Combine(run, "checkpoint.safetensors"));
+        (int code, string[] errors) = Run("gan", "--resume", run);
+        Assert.Equal(Executable.Failed, code);
+        string line = Assert.Single(errors);
+        Assert.Contains("config.json: ", line, StringComparison.Ordinal);
+        Assert.Contains(mention, line, StringComparison.Ordinal);
+        Assert.Equal(before, File.ReadAllBytes(Path.Combine(run, "checkpoint.safetensors")));
+    }
+
     /// <summary>Digits of 12 pixels are too small for one program, no multiple of 8 for another, and just right for a third.</summary>
     [Fact]
     public void Data_of_the_wrong_size_is_refused()
