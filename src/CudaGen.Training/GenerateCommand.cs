@@ -276,8 +276,8 @@ public static class GenerateCommand
             long bytes = (2L * s[0] + 2) * rows * (2L * s[1] + 2) * columns * s[2], numbers = (long)rows * columns * generator.Latent;
             if (bytes > MostBytes || numbers > MostNumbers)
             {
-                throw new InputException($"{rows} x {columns} images of {s[0]}x{s[1]}x{s[2]} from codes of {generator.Latent}: found {bytes} bytes of pixels and {numbers} "
-                    + $"numbers of codes, expected at most {MostBytes} and {MostNumbers}; ask for fewer");
+                throw new InputException($"{rows} x {columns} images of {s[0]}x{s[1]}x{s[2]} from codes of {generator.Latent}: "
+                    + $"found {bytes} bytes of pixels and {numbers} numbers of codes, expected at most {MostBytes} and {MostNumbers}; ask for fewer");
             }
         }
 

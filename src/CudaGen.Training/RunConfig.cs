@@ -64,7 +64,8 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
                 string other => throw new InputException($"{path}: recipe: found '{other}', expected canonical or seed"),
                 null => throw new FormatException("no recipe"),
             };
-            saved = new(program, recipe, (string?)json["data"], (int)json["epochs"]!, (long?)json["steps"], (int)json["batch"]!, (int?)json["latent"], (ulong)json["seed"]!, flags);
+            saved = new(program, recipe, (string?)json["data"], (int)json["epochs"]!, (long?)json["steps"],
+                (int)json["batch"]!, (int?)json["latent"], (ulong)json["seed"]!, flags);
         }
         catch (Exception e) when (e is FormatException or InvalidOperationException or NullReferenceException or OverflowException
             or ArgumentNullException)
