@@ -10,11 +10,13 @@ public static class AtomicFile
     /// <paramref name="path"/>. Until then an older file of that name stays as it is; after any failure the temporary
     /// file is gone. The stream can seek.
     /// </summary>
-    /// <exception cref="InputException">The system refused: disk full, no permission, no such folder.</exception>
+    /// <exception cref="InputException">The system refused: disk full, no permission, no such folder; or the path is that of a folder.</exception>
     public static void Write(string path, Action<Stream> write)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(write);
+        if (Directory.Exists(path))
+            throw new InputException($"{path}: this is a folder, expected a file");
         string temporary = $"{path}.tmp-{Environment.ProcessId}";
         try
         {

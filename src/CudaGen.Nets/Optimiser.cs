@@ -32,7 +32,7 @@ public sealed class Optimiser
     internal Optimiser(string name, ParameterGroup group, OptimiserOptions options, Arena moments, Buffer<ulong> updates)
     {
         (Name, _group, Options, _updates) = (name, group, options, updates);
-        Shape flat = new((int)(group.Values.Used / sizeof(float)));
+        Shape flat = group.Value.Shape;
         _second = moments.Take(flat);
         if (options.Adam is not null)
             _first = moments.Take(flat);

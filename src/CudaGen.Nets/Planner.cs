@@ -8,7 +8,7 @@ namespace CudaGen.Nets;
 /// <param name="What">What it computes.</param>
 /// <param name="Output">Shape of its output, batch included.</param>
 /// <param name="Parameters">Trained numbers.</param>
-public sealed record LayerSummary(string Name, string What, Shape Output, int Parameters);
+public sealed record LayerSummary(string Name, string What, Shape Output, long Parameters);
 
 /// <summary>Bytes that a planned model takes.</summary>
 public sealed record MemorySummary(long Parameters, long Gradients, long Moments, long Activations, long Scratch)
@@ -65,6 +65,9 @@ public sealed class Planner : IDisposable
     {
         ArgumentNullException.ThrowIfNull(device);
         using Planner measured = Measure(device, batch, training, build);
+        // A system that promises more memory than it has ends the program only when the memory is used.
+        if (device.Kind == DeviceKind.Cpu && measured.Memory.Total > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)
+            throw new DeviceException($"{measured.Memory.Total} bytes are not to be had, this machine has {GC.GetGCMemoryInfo().TotalAvailableMemoryBytes}");
         return Build(new(device, batch, training, measured), planner =>
         {
             build(planner);
@@ -79,6 +82,11 @@ public sealed class Planner : IDisposable
         {
             build(planner);
             return planner;
+        }
+        catch (OverflowException)
+        {
+            planner.Dispose();
+            throw new ShapeException($"a batch of {planner.Batch}: a layer asks for scratch memory of more than {int.MaxValue} elements");
         }
         catch
         {
@@ -104,7 +112,7 @@ public sealed class Planner : IDisposable
     public MemorySummary Memory
         => new(_groups.Sum(g => g.Values.Used), _groups.Sum(g => g.Gradients?.Used ?? 0), _moments.Used, _activations.Used, (long)_scratch * sizeof(float));
 
-    internal int TrainedNumbers => _groups.Sum(g => g.Parameters.Sum(p => p.Value.Length));
+    internal long TrainedNumbers => _groups.Sum(g => g.Parameters.Sum(p => (long)p.Value.Length));
 
     internal string GroupPrefix => Current.Name.Length == 0 ? "" : Current.Name + ".";
 
@@ -141,7 +149,7 @@ public sealed class Planner : IDisposable
     public Tensor Average(string name, ParameterGroup group)
     {
         ArgumentNullException.ThrowIfNull(group);
-        Tensor flat = _moments.Take(new((int)(group.Values.Used / sizeof(float))));
+        Tensor flat = _moments.Take(group.Value.Shape);
         _averages.Add((name, group, flat));
         return flat;
     }

@@ -92,6 +92,20 @@ public sealed class SafeTensors
     /// <exception cref="InputException">The file has none such.</exception>
     internal void Require(string name, Shape shape) => Expect(name, "F32", Extents(shape));
 
+    /// <summary>Refuses a file with a float32 number that is none, or is infinite.</summary>
+    /// <exception cref="InputException">The file has one; the message names its tensor.</exception>
+    internal void RequireFinite()
+    {
+        foreach ((string name, StoredTensor tensor) in _tensors.Where(t => t.Value.Type == "F32"))
+        {
+            foreach (float value in tensor.Floats)
+            {
+                if (!float.IsFinite(value))
+                    throw new InputException($"{Path}: tensor '{name}': found {value}, expected finite numbers");
+            }
+        }
+    }
+
     /// <summary>The metadata under a key.</summary>
     /// <exception cref="InputException">There is none.</exception>
     public string ExpectMetadata(string key) => _metadata.TryGetValue(key, out string? value)
@@ -166,7 +180,7 @@ public sealed class SafeTensors
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new InputException($"{path}: cannot be read: {e.Message}", e);
+            throw FileErrors.At(path, e);
         }
         if (bytes.Length < 8)
             throw new InputException($"{path}: found {bytes.Length} bytes, expected a safetensors file");

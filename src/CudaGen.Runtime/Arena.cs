@@ -117,7 +117,14 @@ public sealed unsafe class Arena : IDisposable
     private DeviceKind Kind => _device?.Kind ?? DeviceKind.Cpu;
 
     /// <summary>All that was carved, gaps included, as one flat tensor.</summary>
-    public Tensor AsTensor() => new(_base, new Shape(checked((int)(Used / sizeof(float)))), Kind);
+    /// <exception cref="ShapeException">It is more than a tensor can hold.</exception>
+    public Tensor AsTensor()
+    {
+        long length = Used / sizeof(float);
+        return length <= int.MaxValue
+            ? new(_base, new Shape((int)length), Kind)
+            : throw new ShapeException($"arena '{Name}' has {length} elements; a tensor holds at most {int.MaxValue}");
+    }
 
     private static long Padded(long bytes) => (bytes + Alignment - 1) / Alignment * Alignment;
 

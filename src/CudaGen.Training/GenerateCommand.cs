@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using CudaGen.Nets;
 using CudaGen.Runtime;
@@ -10,17 +11,33 @@ public static class GenerateCommand
 {
     private const int MostImages = 10_000;
 
+    // Numbers of the codes of a picture, and its bytes: beyond half a gigabyte nobody looks at it.
+    private const long MostNumbers = 1 << 28, MostBytes = 1 << 29;
+
+    private const ulong MostFirst = 1_000_000_000_000;
+
+    private const string SinglesFlag = "--singles", InterpolateFlag = "--interpolate", SweepFlag = "--sweep", GridKind = "a grid";
+
+    // What each kind of picture looks at, beside what all do. A flag that would do nothing is refused.
+    private static readonly Dictionary<string, string[]> FlagsOf = new()
+    {
+        [SinglesFlag] = [SinglesFlag, "--first"],
+        [InterpolateFlag] = [InterpolateFlag, "--linear", "--steps"],
+        [SweepFlag] = [SweepFlag, "--from", "--to", "--steps", "--first"],
+        [GridKind] = ["--rows", "--columns", "--first"],
+    };
+
     /// <summary>Reads the flags, generates and writes. Returns the exit code.</summary>
     public static int Run(string[] args) => Executable.Run(() =>
     {
-        var file = new Argument<string>("generator") { Description = "a generator.safetensors that a training program wrote" };
-        var singles = new Option<int?>("--singles") { Description = "N single images instead of a grid" };
+        var file = new Argument<string?>("generator") { Description = "a generator.safetensors that a training program wrote", Arity = ArgumentArity.ZeroOrOne };
+        var singles = new Option<int?>(SinglesFlag) { Description = "N single images instead of a grid" };
         var label = new Option<int?>("--class") { Description = "ask for this class only; without it, one row of each class" };
-        var interpolate = new Option<int[]>("--interpolate") { Description = "I J: a row from sample I to sample J", Arity = new(2, 2), AllowMultipleArgumentsPerToken = true };
+        var interpolate = new Option<int[]>(InterpolateFlag) { Description = "I J: a row from sample I to sample J", Arity = new(2, 2), AllowMultipleArgumentsPerToken = true };
         var linear = new Option<bool>("--linear") { Description = "on a straight line; without it, on the sphere where codes are normal" };
-        var sweep = new Option<int?>("--sweep") { Description = "a row in which number D of the code changes, from 0 on" };
-        var from = new Option<float>("--from") { Description = "where the sweep begins", DefaultValueFactory = _ => -3 };
-        var to = new Option<float>("--to") { Description = "where it ends", DefaultValueFactory = _ => 3 };
+        var sweep = new Option<int?>(SweepFlag) { Description = "a row in which number D of the code changes, from 0 on" };
+        var from = new Option<float>("--from") { Description = "where the sweep begins", DefaultValueFactory = _ => -3, CustomParser = Number };
+        var to = new Option<float>("--to") { Description = "where it ends", DefaultValueFactory = _ => 3, CustomParser = Number };
         var steps = new Option<int>("--steps") { Description = "images of an interpolation or sweep", DefaultValueFactory = _ => 10 };
         var rows = new Option<int>("--rows") { Description = "rows of the grid", DefaultValueFactory = _ => 10 };
         var columns = new Option<int>("--columns") { Description = "columns of the grid", DefaultValueFactory = _ => 10 };
@@ -37,29 +54,77 @@ public static class GenerateCommand
         };
         command.SetAction(parsed =>
         {
-            string path = parsed.GetValue(file)!;
+            if (parsed.GetValue(file) is not { Length: > 0 } path)
+                throw new InputException("generator: found no path, expected that of a generator.safetensors");
+            if (parsed.GetValue(output)?.Length == 0)
+                throw new InputException("--out: found no path, expected a file, or a folder with --singles");
+            string kind = KindOf(parsed);
             Within("--batch", parsed.GetValue(batch), 1, MostImages);
             Within("--threads", parsed.GetValue(threads), 0, 1024);
-            if (!Enum.TryParse(parsed.GetValue(implementation), ignoreCase: true, out Implementation chosen))
-                throw new InputException($"--impl: found '{parsed.GetValue(implementation)}', expected auto, kernel, library, cpu or reference");
+            if (parsed.GetValue(first) > MostFirst)
+                throw new InputException($"--first: found {parsed.GetValue(first)}, expected a whole number from 0 to {MostFirst}");
+            Implementation chosen = Choose(parsed.GetValue(implementation)!);
             using Device on = Device.Open(parsed.GetValue(device)!, parsed.GetValue(threads), chosen);
             using Generator generator = Generator.Load(on, path, parsed.GetValue(batch));
             Job job = new(path, generator, parsed.GetValue(seed), parsed.GetValue(first), Label(path, generator, parsed.GetValue(label)));
             Console.WriteLine($"generator {path}: {generator.Spec.Architecture} of '{generator.Model}', codes of {generator.Latent}, on {on.Description}");
-            if (parsed.GetValue(interpolate) is { Length: 2 } ends)
-                job.Interpolate(ends[0], ends[1], Within("--steps", parsed.GetValue(steps), 2, MostImages), parsed.GetValue(linear), parsed.GetValue(output));
-            else if (parsed.GetValue(sweep) is { } dimension)
-                job.Sweep(dimension, parsed.GetValue(from), parsed.GetValue(to), Within("--steps", parsed.GetValue(steps), 2, MostImages), parsed.GetValue(output));
-            else if (parsed.GetValue(singles) is { } count)
-                job.Singles(Within("--singles", count, 1, MostImages), parsed.GetValue(output));
-            else
-                job.Grid(Within("--rows", parsed.GetValue(rows), 1, 100), Within("--columns", parsed.GetValue(columns), 1, 100), parsed.GetValue(output));
+            switch (kind)
+            {
+                case InterpolateFlag:
+                    int[] ends = parsed.GetValue(interpolate)!;
+                    job.Interpolate(ends[0], ends[1], Within("--steps", parsed.GetValue(steps), 2, MostImages), parsed.GetValue(linear), parsed.GetValue(output));
+                    break;
+                case SweepFlag:
+                    job.Sweep(parsed.GetValue(sweep)!.Value, parsed.GetValue(from), parsed.GetValue(to), Within("--steps", parsed.GetValue(steps), 2, MostImages),
+                        parsed.GetValue(output));
+                    break;
+                case SinglesFlag:
+                    job.Singles(Within(SinglesFlag, parsed.GetValue(singles)!.Value, 1, MostImages), parsed.GetValue(output));
+                    break;
+                default:
+                    if (generator.Classes > 0 && job.HasNoClass && IsGiven(parsed, "--rows"))
+                        throw new InputException($"--rows: found with {path}, which gets one row for each of its {generator.Classes} classes; expected --class with it");
+                    job.Grid(Within("--rows", parsed.GetValue(rows), 1, 100), Within("--columns", parsed.GetValue(columns), 1, 100), parsed.GetValue(output));
+                    break;
+            }
         });
-        ParseResult parsed = command.Parse(args);
+        ParseResult parsed = command.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
             throw new InputException($"{parsed.Errors[0].Message.ReplaceLineEndings(" ")} See --help.");
         return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
     });
+
+    /// <summary>Which picture the flags ask for.</summary>
+    /// <exception cref="InputException">They ask for two, or one of them would do nothing.</exception>
+    private static string KindOf(ParseResult parsed)
+    {
+        string[] asked = [.. new[] { SinglesFlag, InterpolateFlag, SweepFlag }.Where(f => IsGiven(parsed, f))];
+        if (asked.Length > 1)
+            throw new InputException($"{asked[1]}: found with {asked[0]}, expected one of {SinglesFlag}, {InterpolateFlag} and {SweepFlag}");
+        string kind = asked.Length == 0 ? GridKind : asked[0];
+        foreach (string flag in FlagsOf.Values.SelectMany(f => f).Distinct().Where(f => IsGiven(parsed, f) && !FlagsOf[kind].Contains(f)))
+        {
+            throw new InputException($"{flag}: found with {kind}, which has no use for it; expected "
+                + $"{string.Join(" or ", FlagsOf.Where(f => f.Value.Contains(flag)).Select(f => f.Key))}");
+        }
+        return kind;
+    }
+
+    private static bool IsGiven(ParseResult parsed, string flag) => parsed.GetResult(flag) is OptionResult { Implicit: false };
+
+    // With a point whatever the language of the system.
+    private static float Number(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        if (!float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float value) || !(Math.Abs(value) <= 1000))
+            result.AddError($"{(result.Parent as OptionResult)?.Option.Name}: found '{text}', expected a number from -1000 to 1000.");
+        return value;
+    }
+
+    // Not by Enum.TryParse alone, to which any number is a value.
+    private static Implementation Choose(string name) => name is "auto" or "kernel" or "library" or "cpu" or "reference"
+        ? Enum.Parse<Implementation>(name, ignoreCase: true)
+        : throw new InputException($"--impl: found '{name}', expected auto, kernel, library, cpu or reference");
 
     private static int Within(string flag, int value, int low, int high)
         => value >= low && value <= high ? value : throw new InputException($"{flag}: found {value}, expected a whole number from {low} to {high}");
@@ -80,11 +145,14 @@ public static class GenerateCommand
     {
         private const string Picture = "generated.png";
 
+        public bool HasNoClass => label is null;
+
         public void Grid(int rows, int columns, string? output)
         {
             bool perClass = generator.Classes > 0 && label is null;
             if (perClass)
                 rows = generator.Classes;
+            RequireRoom(rows, columns);
             // Where each row is a class, all rows have the codes of the first.
             float[] drawn = Codes(first, perClass ? columns : rows * columns);
             float[] codes = perClass ? [.. Enumerable.Repeat(drawn, rows).SelectMany(c => c)] : drawn;
@@ -100,21 +168,17 @@ public static class GenerateCommand
 
         public void Singles(int count, string? output)
         {
-            RequireImages("--singles");
+            RequireImages(SinglesFlag);
+            RequireRoom(1, 1);
             string folder = output ?? "generated";
-            try
-            {
-                Directory.CreateDirectory(folder);
-            }
-            catch (Exception e) when (FileErrors.IsFileError(e))
-            {
-                throw FileErrors.At(folder, e);
-            }
             int lot = Math.Max(generator.Batch, 1);
             for (int done = 0; done < count; done += lot)
             {
                 int now = Math.Min(lot, count - done);
                 float[] images = Images(Codes(first + (ulong)done, now), [.. Enumerable.Range(done, now).Select(i => label ?? (byte)(i % Math.Max(generator.Classes, 1)))]);
+                // Not before there are images to put into it.
+                if (done == 0)
+                    Make(folder);
                 for (int i = 0; i < now; i++)
                 {
                     string name = string.Create(CultureInfo.InvariantCulture, $"{first + (ulong)(done + i):D6}.png");
@@ -124,11 +188,26 @@ public static class GenerateCommand
             Console.WriteLine($"wrote     {folder}: {count} images");
         }
 
+        private static void Make(string folder)
+        {
+            if (File.Exists(folder))
+                throw new InputException($"--out: found {folder}, which is a file, expected a folder for {SinglesFlag}");
+            try
+            {
+                Directory.CreateDirectory(folder);
+            }
+            catch (Exception e) when (FileErrors.IsFileError(e))
+            {
+                throw FileErrors.At(folder, e);
+            }
+        }
+
         public void Interpolate(int start, int end, int steps, bool linear, string? output)
         {
-            RequireImages("--interpolate");
+            RequireImages(InterpolateFlag);
             if (start < 0 || end < 0)
-                throw new InputException($"--interpolate: found {Math.Min(start, end)}, expected numbers of samples from 0 on");
+                throw new InputException($"{InterpolateFlag}: found {Math.Min(start, end)}, expected numbers of samples from 0 on");
+            RequireRoom(RowsOfClasses, steps);
             float[] a = Codes((ulong)start, 1), b = Codes((ulong)end, 1), codes = new float[steps * a.Length];
             bool onSphere = !linear && generator.Spec.Codes == CodeDistribution.Normal;
             for (int i = 0; i < steps; i++)
@@ -154,19 +233,22 @@ public static class GenerateCommand
 
         public void Sweep(int dimension, float from, float to, int steps, string? output)
         {
-            RequireImages("--sweep");
+            RequireImages(SweepFlag);
             if (dimension < 0 || dimension >= generator.Latent)
-                throw new InputException($"--sweep: found {dimension}, expected 0 to {generator.Latent - 1}, as codes have {generator.Latent} numbers");
+                throw new InputException($"{SweepFlag}: found {dimension}, expected 0 to {generator.Latent - 1}, as codes have {generator.Latent} numbers");
+            RequireRoom(RowsOfClasses, steps);
             float[] code = Codes(first, 1), codes = [.. Enumerable.Repeat(code, steps).SelectMany(c => c)];
             for (int i = 0; i < steps; i++)
                 codes[i * code.Length + dimension] = from + (to - from) * i / (steps - 1);
             Row(codes, steps, output, string.Create(CultureInfo.InvariantCulture, $"number {dimension} of sample {first} from {from} to {to}"));
         }
 
+        private int RowsOfClasses => generator.Classes > 0 && label is null ? generator.Classes : 1;
+
         // A row, or one for each class.
         private void Row(float[] codes, int steps, string? output, string what)
         {
-            int rows = generator.Classes > 0 && label is null ? generator.Classes : 1;
+            int rows = RowsOfClasses;
             byte[] labels = [.. Enumerable.Range(0, rows * steps).Select(i => label ?? (byte)(i / steps))];
             string target = output ?? Picture;
             Compose(Images([.. Enumerable.Repeat(codes, rows).SelectMany(c => c)], labels), rows, steps).SavePng(target);
@@ -177,6 +259,26 @@ public static class GenerateCommand
         {
             if (generator.Spec.Range == OutputRange.Points)
                 throw new InputException($"{flag}: {path} makes points, expected a generator of images");
+        }
+
+        /// <summary>Refuses a picture that would take more memory than anyone has use for.</summary>
+        private void RequireRoom(int rows, int columns)
+        {
+            if (generator.Spec.Range == OutputRange.Points)
+            {
+                if (generator.ImageLength != 2)
+                    throw new InputException($"{path}: makes points of {generator.ImageLength} coordinates, expected 2");
+                return;
+            }
+            Shape s = generator.Spec.Output;
+            if (s[2] is not (1 or 3))
+                throw new InputException($"{path}: makes images of {s[2]} channels, expected 1 or 3");
+            long bytes = (2L * s[0] + 2) * rows * (2L * s[1] + 2) * columns * s[2], numbers = (long)rows * columns * generator.Latent;
+            if (bytes > MostBytes || numbers > MostNumbers)
+            {
+                throw new InputException($"{rows} x {columns} images of {s[0]}x{s[1]}x{s[2]} from codes of {generator.Latent}: "
+                    + $"found {bytes} bytes of pixels and {numbers} numbers of codes, expected at most {MostBytes} and {MostNumbers}; ask for fewer");
+            }
         }
 
         private float[] Codes(ulong from, int count)
@@ -190,7 +292,8 @@ public static class GenerateCommand
         {
             float[] images = new float[codes.Length / generator.Latent * generator.ImageLength];
             generator.Generate(codes, images, generator.Classes > 0 ? labels : []);
-            return images;
+            // Weights may be finite and yet too large; a black picture would not tell.
+            return Array.TrueForAll(images, float.IsFinite) ? images : throw new InputException($"{path}: makes numbers that are not finite, expected images");
         }
 
         private Picture Compose(ReadOnlySpan<float> images, int rows, int columns, bool single = false)

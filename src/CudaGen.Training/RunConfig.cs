@@ -57,14 +57,27 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
             ModelFlags flags = new((json["flags"] as JsonObject ?? []).Select(f => KeyValuePair.Create(f.Key, (string)f.Value!)));
             foreach ((string name, string value) in flags.Given)
                 ModelFlags.Check(name, value);
-            saved = new(program, (string?)json["recipe"] == "seed" ? Recipe.Seed : Recipe.Canonical, (string?)json["data"],
-                (int)json["epochs"]!, (long?)json["steps"], (int)json["batch"]!, (int?)json["latent"], (ulong)json["seed"]!, flags);
+            Recipe recipe = (string?)json["recipe"] switch
+            {
+                "seed" => Recipe.Seed,
+                "canonical" => Recipe.Canonical,
+                string other => throw new InputException($"{path}: recipe: found '{other}', expected canonical or seed"),
+                null => throw new FormatException("no recipe"),
+            };
+            saved = new(program, recipe, (string?)json["data"], (int)json["epochs"]!, (long?)json["steps"],
+                (int)json["batch"]!, (int?)json["latent"], (ulong)json["seed"]!, flags);
         }
         catch (Exception e) when (e is FormatException or InvalidOperationException or NullReferenceException or OverflowException
             or ArgumentNullException)
         {
             throw new InputException($"{path}: expected program, recipe, data, epochs, steps, batch, latent, seed and flags of a run", e);
         }
+        Within("epochs", saved.Epochs, Endless);
+        Within("steps", saved.Steps, 1_000_000_000_000);
+        Within("batch", saved.Batch, 65536);
+        Within("latent", saved.Latent, 4096);
+        if (saved.Data?.Length == 0)
+            throw new InputException($"{path}: data: found no path, expected one or null");
         Same("--recipe", options.Recipe, saved.Recipe);
         Same("--batch", options.Batch, saved.Batch);
         Same("--latent", options.Latent, saved.Latent);
@@ -80,6 +93,13 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
             Epochs = options.Epochs ?? (options.Steps is null ? saved.Epochs : Endless),
             Steps = options.Steps ?? (options.Epochs is null ? saved.Steps : null),
         };
+
+        // As the flags are.
+        void Within(string name, long? value, long most)
+        {
+            if (value < 1 || value > most)
+                throw new InputException($"{path}: {name}: found {value}, expected a whole number from 1 to {most}");
+        }
 
         void Same<T>(string flag, T? given, T? value) where T : struct
         {

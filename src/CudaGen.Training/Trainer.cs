@@ -27,7 +27,7 @@ public static class Trainer
 
         using Device device = Device.Open(options.Device, options.Threads ?? 0, options.Implementation);
         TrainingData data = TrainingData.Open(program, config);
-        using Model model = program.Create(new(config.Recipe, data.Size, data.Channels, data.Classes, config.Latent, config.Flags));
+        using Model model = Create(program, config, data);
         model.Eager = options.Eager;
 
         Console.WriteLine($"device    {device.Description}");
@@ -35,21 +35,48 @@ public static class Trainer
         PrintRecipe(program, config);
         if (options.DryRun)
         {
-            PrintPlan(model, device, config.Batch, data);
+            Fitting(config, data, () => PrintPlan(model, device, config.Batch, data));
             return 0;
         }
+        // What contradicts itself or has no room is refused before there is a folder for it.
+        Fitting(config, data, () => model.Plan(device, config.Batch, config.Seed));
+        using DataSet training = data.Upload(device, model);
+        using Evaluation evaluation = data.Evaluate(device, model, program, config);
         if (resumed is not null)
-            new Session(program, config, device, data, model, resumed, options.Plain).Resume(interrupt);
+            new Session(program, config, device, data, model, training, evaluation, resumed, options.Plain).Resume(interrupt);
         else
         {
-            // What contradicts itself is refused before there is a folder for it.
-            model.Describe(device, config.Batch);
             using RunFolder run = RunFolder.Create(options.Out, program.Name);
             run.WriteConfig(config.ToJson());
-            new Session(program, config, device, data, model, run, options.Plain).Start(interrupt);
+            new Session(program, config, device, data, model, training, evaluation, run, options.Plain).Start(interrupt);
         }
         return 0;
     });
+
+    private static Model Create(TrainProgram program, RunConfig config, TrainingData data)
+    {
+        try
+        {
+            return program.Create(new(config.Recipe, data.Size, data.Channels, data.Classes, config.Latent, config.Flags));
+        }
+        catch (InputException e) when (config.Data is not null && e.Message.StartsWith("image size", StringComparison.Ordinal))
+        {
+            throw new InputException($"{config.Data}: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Plans, and blames the batch for what has no room: nothing else that a person chooses takes as much.</summary>
+    private static void Fitting(RunConfig config, TrainingData data, Action plan)
+    {
+        try
+        {
+            plan();
+        }
+        catch (Exception e) when (e is ShapeException or DeviceException)
+        {
+            throw new InputException($"--batch: found {config.Batch}, expected fewer {data.Unit}: {e.Message}", e);
+        }
+    }
 
     private static void PrintRecipe(TrainProgram program, RunConfig config)
     {
@@ -78,10 +105,10 @@ public static class Trainer
     private static string Size(long bytes) => bytes < 1 << 20 ? $"{bytes / 1024.0:F1} KiB" : $"{bytes / 1048576.0:F1} MiB";
 
     /// <summary>One run, from its first step or its checkpoint to its last.</summary>
-    private sealed class Session(TrainProgram program, RunConfig config, Device device, TrainingData data, Model model, RunFolder run, bool plain)
+    private sealed class Session(TrainProgram program, RunConfig config, Device device, TrainingData data, Model model, DataSet training,
+        Evaluation evaluation, RunFolder run, bool plain)
     {
-        private int _stepsPerEpoch;
-        private Evaluation _evaluation = null!;
+        private readonly int _stepsPerEpoch = (data.Count + model.ImagesPerStep - 1) / model.ImagesPerStep;
 
         private string CheckpointPath => run.PathOf("checkpoint.safetensors");
 
@@ -94,15 +121,8 @@ public static class Trainer
             }
         }
 
-        private void Plan()
-        {
-            model.Plan(device, config.Batch, config.Seed);
-            _stepsPerEpoch = (data.Count + model.ImagesPerStep - 1) / model.ImagesPerStep;
-        }
-
         public void Start(CancellationToken interrupt)
         {
-            Plan();
             // A run that is killed before its first checkpoint can be resumed as well.
             Save();
             Train(interrupt);
@@ -110,7 +130,6 @@ public static class Trainer
 
         public void Resume(CancellationToken interrupt)
         {
-            Plan();
             IDictionary<string, string> metadata = Checkpoint.Load(model, CheckpointPath);
             if (!metadata.TryGetValue("metrics_bytes", out string? text) || !long.TryParse(text, CultureInfo.InvariantCulture, out long bytes) || bytes < 0)
                 throw new InputException($"{CheckpointPath}: found metadata metrics_bytes '{text}', expected a number of bytes");
@@ -126,9 +145,6 @@ public static class Trainer
 
         private void Train(CancellationToken interrupt)
         {
-            using DataSet training = data.Upload(device, model);
-            using Evaluation evaluation = data.Evaluate(device, model, program, config);
-            _evaluation = evaluation;
             Console.WriteLine($"run       {run.Path}: {TotalSteps} steps of {model.ImagesPerStep} {data.Unit}, {_stepsPerEpoch} an epoch");
             long total = TotalSteps, saved = TimeProvider.System.GetTimestamp();
             var display = ProgressDisplay.ForConsole(plain);
@@ -190,13 +206,13 @@ public static class Trainer
             device.Synchronize();
             display.Pause(step);
             long epoch = Epoch(step);
-            Metric[] test = _evaluation.Run();
+            Metric[] test = evaluation.Run();
             Log(step, test);
-            _evaluation.Draw(run, epoch, step == TotalSteps);
+            evaluation.Draw(run, epoch, step == TotalSteps);
             DrawLosses();
-            _evaluation.SaveGenerator(run.PathOf("generator.safetensors"));
+            evaluation.SaveGenerator(run.PathOf("generator.safetensors"));
             if (epoch % KeepEvery == 0)
-                _evaluation.SaveGenerator(run.PathOf($"generator-{epoch:D4}.safetensors"));
+                evaluation.SaveGenerator(run.PathOf($"generator-{epoch:D4}.safetensors"));
             Save();
             display.EndEpoch(step, [.. Recent(step), .. test]);
         }
@@ -205,7 +221,7 @@ public static class Trainer
         {
             var metrics = MetricsFile.Read(run.Metrics.Path);
             List<PlotPanel> panels = [.. model.LossNames.Select(name => new PlotPanel(name, [PlotSeries.FromMetrics(metrics, "step", name)]))];
-            foreach (string key in _evaluation.Names)
+            foreach (string key in evaluation.Names)
                 panels.Add(new(key, [PlotSeries.FromMetrics(metrics, "step", key)]));
             LossPlot.Save(run.PathOf("loss.svg"), $"{program.Name}, {RunConfig.RecipeName(config.Recipe)}", "step", panels);
         }

@@ -213,6 +213,33 @@ public sealed class AdversarialTests
         Assert.Equal(a, b);
     }
 
+    /// <summary>
+    /// Before the game there is no loss of the generator, whatever was computed before: a run that a model goes back to, which has
+    /// played already, is the run that was never left.
+    /// </summary>
+    [Theory]
+    [InlineData("cs231n")]
+    [InlineData("cs231n, tutorial")]
+    public void A_step_of_the_discriminator_alone_has_no_loss_of_the_generator(string name)
+    {
+        using var folder = new TemporaryFolder();
+        using Device device = Device.Cpu(1);
+        using var model = (AdversarialModel)SmallModels.Create(name);
+        model.Plan(device, SmallModels.Batch, SmallModels.Seed);
+        using DataSet data = SmallModels.Data(device, model);
+        model.Step(data);
+        Checkpoint.Save(model, folder["first.safetensors"]);
+        for (int i = 0; i < 4; i++)
+            model.Step(data);
+        Assert.NotEqual(0, Loss(model, "g_loss"));
+        Checkpoint.Load(model, folder["first.safetensors"]);
+        model.Step(data);
+        model.Step(data);
+        Assert.Equal(0, Loss(model, "g_loss"));
+        Assert.Equal(0, model.MeanLosses(0, 3)[model.LossNames.ToList().IndexOf("g_loss")]);
+        Assert.Equal(SmallModels.Train(() => Device.Cpu(1), name, 3), SmallModels.Bits(model));
+    }
+
     [Fact]
     public void The_learning_rate_of_began_is_halved()
     {

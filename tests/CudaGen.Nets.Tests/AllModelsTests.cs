@@ -120,4 +120,68 @@ public sealed class AllModelsTests : IDisposable
         uint[] replayed = SmallModels.Train(() => TestCuda.Open(implementation), name, Steps);
         Assert.Equal(SmallModels.Train(() => TestCuda.Open(implementation), name, Steps, eager: true), replayed);
     }
+
+    /// <summary>
+    /// A step from each of the first states of the CPU path: losses, and the moments of both optimisers, in which the gradients are. The
+    /// parameters are compared as a whole, as Adam turns the sign of a gradient near zero into a step.
+    /// </summary>
+    [Theory, MemberData(nameof(Adversarial))]
+    public void A_step_of_the_kernels_is_that_of_the_CPU(string name)
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder["state.safetensors"];
+        using Device cuda = TestCuda.Open(Implementation.Kernel), cpu = Device.Cpu(1);
+        using Model onCuda = SmallModels.Create(name), onCpu = SmallModels.Create(name);
+        onCuda.Plan(cuda, SmallModels.Batch, SmallModels.Seed);
+        onCpu.Plan(cpu, SmallModels.Batch, SmallModels.Seed);
+        using DataSet cudaData = SmallModels.Data(cuda, onCuda), cpuData = SmallModels.Data(cpu, onCpu);
+        // Other tests run these kernels under their checks, which take ten times as long.
+        TestCuda.StandIn?.Checked = false;
+        try
+        {
+            // The fourth step of cs231n is the first of its game.
+            for (int step = 0; step < (onCpu is Cs231nGan ? 4 : 2); step++)
+                CompareStep(step, onCuda, onCpu, cudaData, cpuData, path);
+        }
+        finally
+        {
+            TestCuda.StandIn?.Checked = true;
+        }
+    }
+
+    private static void CompareStep(int step, Model onCuda, Model onCpu, DataSet cudaData, DataSet cpuData, string path)
+    {
+        Checkpoint.Save(onCpu, path);
+        Checkpoint.Load(onCuda, path);
+        float[] start = Values(onCpu, "param.");
+        onCuda.Step(cudaData);
+        onCpu.Step(cpuData);
+        float[] found = onCuda.Losses.ToArray(), expected = onCpu.Losses.ToArray();
+        for (int i = 0; i < found.Length; i++)
+        {
+            Assert.True(Math.Abs(found[i] - expected[i]) <= 2e-5 * (Math.Abs(expected[i]) + 0.1),
+                $"step {step}: {onCpu.LossNames[i]} is {found[i]:R}, expected {expected[i]:R}");
+        }
+        foreach (string part in new[] { "optimiser.d", "optimiser.g" })
+            Near(2e-5, Values(onCuda, part), Values(onCpu, part), new float[Values(onCpu, part).Length], $"step {step}: {part}");
+        Near(1e-3, Values(onCuda, "param."), Values(onCpu, "param."), start, $"step {step}: the change of the parameters");
+        Assert.Equal(Counters(onCpu), Counters(onCuda));
+    }
+
+    // Not the smallest model: some of its first gradients cancel, and Adam makes whole steps of what is left.
+    public static TheoryData<string> Adversarial => [.. SmallModels.Names.Where(n => n is not ("ae" or "toy2d"))];
+
+    private static float[] Values(Model model, string prefix) => [.. model.State()
+        .Where(t => !t.IsCounter && t.Name.StartsWith(prefix, StringComparison.Ordinal)).SelectMany(t => model.Device.ToArray(t.Tensor))];
+
+    private static ulong[] Counters(Model model) => [.. model.State().Where(t => t.IsCounter).Select(t => model.Device.Read(t.Counter))];
+
+    // |found - expected| against |expected - start|, both over all numbers.
+    private static void Near(double tolerance, float[] found, float[] expected, float[] start, string what)
+    {
+        double apart = Math.Sqrt(found.Zip(expected).Sum(p => Math.Pow(p.First - p.Second, 2)));
+        double moved = Math.Sqrt(start.Zip(expected).Sum(p => Math.Pow(p.First - p.Second, 2)));
+        TestContext.Current.TestOutputHelper?.WriteLine($"{what}: {apart / moved:E1}");
+        Assert.True(apart <= tolerance * moved, $"{what}: {apart:E1} apart, {moved:E1} large");
+    }
 }

@@ -155,7 +155,7 @@ public sealed class ParityTests
     [InlineData("model", "pixelcnn", "architecture 'pixelcnn' is not supported, expected one of cae, vae, vae_logvar, gan, ", "wgan_gp", "ops")]
     [InlineData("config", "{\"img\":20,\"latent\":6,\"c1\":5}", "'c2'")]
     [InlineData("config", "{\"img\":22,\"latent\":6,\"c1\":5,\"c2\":7}", "multiple of 4")]
-    [InlineData("config", "{\"img\":2000000000,\"latent\":6,\"c1\":5,\"c2\":7}", "elements")]
+    [InlineData("config", "{\"img\":2000000000,\"latent\":6,\"c1\":5,\"c2\":7}", "size 'image': found 2000000000, expected 1 to 65536")]
     [InlineData("config", "{\"img\":20,\"latent\":6,\"c1\":5,\"c2\":8}", "conv2.weight", "[8, 5, 5, 5]")]
     [InlineData("config", "[", "metadata")]
     [InlineData("hyper", "{}", "optimizer")]

@@ -230,10 +230,13 @@ public sealed class ProgramTests : IDisposable
     [Theory]
     [InlineData("wgan-gp", "--minibatch-discrimination", "'minibatch'", "no second derivative", "expected a critic")]
     [InlineData("began", "--minibatch-discrimination", "minibatch discrimination", "autoencoder", "expected")]
+    [InlineData("dcgan", "--batch 1", "batch: found 1, expected at least 2", "'bn1'")]
+    [InlineData("wgan", "--batch 1 --recipe seed", "batch: found 1, expected at least 2", "'bn1'")]
+    [InlineData("gan", "--batch 0", "--batch: found '0', expected a whole number from 1 to 65536")]
     [InlineData("cifar", "--batch 5", "batch: found 5", "even number")]
     [InlineData("gan", "--anneal 5", "--anneal", "expected with --instance-noise or --label-flip")]
     [InlineData("wgan", "--anneal 5 --ema 0.9", "--anneal", "expected with --instance-noise")]
-    [InlineData("cs231n", "--latent 3", "latent 3", "at least 4")]
+    [InlineData("cs231n", "--latent 3", "latent: found 3", "at least 4")]
     [InlineData("dcgan", "--downsample mean", "--downsample: found 'mean', expected max, average or strided")]
     [InlineData("wgan-gp", "--size 20", "--size: found '20', expected 16, 32, 64 or 128")]
     [InlineData("gan", "--ema 1", "--ema: found '1', expected a number from 0 to 0.999999")]
@@ -291,13 +294,38 @@ public sealed class ProgramTests : IDisposable
         Assert.All(mentions, mention => Assert.Contains(mention, line, StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("\"batch\": 4", "\"batch\": 0", "batch: found 0, expected a whole number from 1 to 65536")]
+    [InlineData("\"batch\": 4", "\"batch\": 70000", "batch: found 70000, expected")]
+    [InlineData("\"latent\": null", "\"latent\": -3", "latent: found -3, expected a whole number from 1 to 4096")]
+    [InlineData("\"steps\": 1", "\"steps\": -1", "steps: found -1, expected")]
+    [InlineData("\"epochs\": 1000000", "\"epochs\": 0", "epochs: found 0, expected")]
+    [InlineData("\"recipe\": \"canonical\"", "\"recipe\": \"best\"", "recipe: found 'best', expected canonical or seed")]
+    [InlineData("\"seed\": 1", "\"seed\": -1", "expected program, recipe")]
+    public void Numbers_in_a_damaged_configuration_are_one_line(string good, string bad, string mention)
+    {
+        string run = Train("gan", "a", ["--steps", "1", .. Small("gan")]);
+        string path = Path.Combine(run, "config.json"), text = File.ReadAllText(path);
+        Assert.Contains(good, text, StringComparison.Ordinal);
+        File.WriteAllText(path, text.Replace(good, bad, StringComparison.Ordinal));
+        byte[] before = File.ReadAllBytes(Path.Combine(run, "checkpoint.safetensors"));
+        (int code, string[] errors) = Run("gan", "--resume", run);
+        Assert.Equal(Executable.Failed, code);
+        string line = Assert.Single(errors);
+        Assert.Contains("config.json: ", line, StringComparison.Ordinal);
+        Assert.Contains(mention, line, StringComparison.Ordinal);
+        Assert.Equal(before, File.ReadAllBytes(Path.Combine(run, "checkpoint.safetensors")));
+    }
+
     /// <summary>Digits of 12 pixels are too small for one program, no multiple of 8 for another, and just right for a third.</summary>
     [Fact]
     public void Data_of_the_wrong_size_is_refused()
     {
         DigitFiles.Write(_folder["data"], 12, 12);
-        Refused("dcgan", ["--data", _folder["data"]], "found 12", "at least 16");
-        Refused("cifar", ["--data", _folder["data"]], "image 12", "multiple of 8");
+        Refused("dcgan", ["--data", _folder["data"]], _folder["data"], "image size: found 12", "at least 16");
+        Refused("cifar", ["--data", _folder["data"]], _folder["data"], "image size: found 12", "multiple of 8");
+        Refused("began", ["--data", _folder["data"]], _folder["data"], "image size: found 12", "expected 16, 32");
+        Refused("wgan-gp", ["--data", _folder["data"]], _folder["data"], "image size: found 12", "expected 16, 32");
         Refused("began", ["--data", _folder["data"], "--size", "16"], "--size: found with --data, expected without");
         Train("gan", "a", "--data", _folder["data"], "--steps", "1");
 

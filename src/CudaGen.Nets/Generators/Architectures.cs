@@ -19,12 +19,7 @@ public static class Architectures
     public static Network Generator(GeneratorSpec spec, Tensor labels, bool logits)
     {
         ArgumentNullException.ThrowIfNull(spec);
-        foreach ((string name, int size) in spec.Sizes)
-        {
-            // Beyond 65536 no extent makes sense, and products of them could overflow.
-            if (size is < 0 or > 65536)
-                throw new InputException($"{spec.Architecture}: size '{name}': found {size}, expected 0 to 65536");
-        }
+        spec.CheckSizes();
         Activation output = logits || spec.Range == OutputRange.Points ? Activation.Linear
             : spec.Architecture == Began ? Activation.Linear
             : spec.Range == OutputRange.Unit ? Activation.Sigmoid : Activation.Tanh;

@@ -17,7 +17,7 @@ public sealed class Generator : IDisposable
     private const ulong CalibrationSeed = 0xCA11B;
 
     private readonly Planner _planner;
-    private readonly float[] _values, _hot;
+    private readonly float[] _hot;
     private Network _network = null!;
     private Tensor _code, _labels, _codeMean, _codeDeviation;
 
@@ -30,7 +30,7 @@ public sealed class Generator : IDisposable
             (_network, _code, _labels) = Plan(planner, spec);
             (_codeMean, _codeDeviation) = (planner.Activation(new(spec.Latent)), planner.Activation(new(spec.Latent)));
         });
-        (_values, _hot) = (new float[_network.Y.Length], new float[batch * spec.Classes]);
+        _hot = new float[batch * spec.Classes];
         device.Upload(_codeDeviation, [.. Enumerable.Repeat(1f, spec.Latent)]);
     }
 
@@ -41,6 +41,9 @@ public sealed class Generator : IDisposable
         planner.Group("");
         Network network = spec.Build(labels);
         network.Plan(planner, code);
+        // Where a file contradicts itself, such as an image that is no multiple of what its layers double.
+        if (network.Y.Shape != spec.Batch(planner.Batch))
+            throw new InputException($"{spec.Architecture}: found sizes of outputs {spec.Output}, its layers make {network.Y.Shape.WithRows(1)}");
         return (network, code, labels);
     }
 
@@ -241,7 +244,7 @@ public sealed class Generator : IDisposable
             Planner.Measure(device, 1, false, planner => Plan(planner, spec), file.Require).Dispose();
             generator = new Generator(device, file.ExpectMetadata("model"), spec, batch);
         }
-        catch (Exception e) when (e is ShapeException or OverflowException || (e is InputException && !e.Message.StartsWith(path, StringComparison.Ordinal)))
+        catch (Exception e) when (e is ShapeException || (e is InputException && !e.Message.StartsWith(path, StringComparison.Ordinal)))
         {
             throw new InputException($"{path}: {e.Message}", e);
         }
@@ -251,6 +254,7 @@ public sealed class Generator : IDisposable
                 file.CopyTo(device, tensor);
             file.CopyTo(device, new NamedTensor("code.mean", generator._codeMean));
             file.CopyTo(device, new NamedTensor("code.deviation", generator._codeDeviation));
+            file.RequireFinite();
             return generator;
         }
         catch
@@ -265,9 +269,8 @@ public sealed class Generator : IDisposable
         Dictionary<string, int> sizes = [];
         foreach ((string key, string text) in file.Metadata.Where(m => m.Key.StartsWith(SizePrefix, StringComparison.Ordinal)))
         {
-            // Beyond 65536 no extent makes sense, and products of them could overflow.
-            if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) || value > 65536)
-                throw new InputException($"{file.Path}: metadata '{key}': found '{text}', expected a whole number from 0 to 65536");
+            if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) || value > SizeRange.Most)
+                throw new InputException($"{file.Path}: metadata '{key}': found '{text}', expected a whole number from 0 to {SizeRange.Most}");
             sizes[key[SizePrefix.Length..]] = value;
         }
         return sizes;

@@ -56,6 +56,33 @@ public sealed record GeneratorSpec(string Architecture, IReadOnlyDictionary<stri
     /// <exception cref="InputException">The architecture is unknown, or a size is missing or out of range.</exception>
     public Network Build(Tensor labels = default, bool logits = false) => Architectures.Generator(this, labels, logits);
 
+    /// <exception cref="InputException">A size is out of range.</exception>
     internal static GeneratorSpec Of(string architecture, CodeDistribution codes, OutputRange range, params (string Name, int Size)[] sizes)
-        => new(architecture, sizes.ToDictionary(s => s.Name, s => s.Size), codes, range);
+    {
+        GeneratorSpec spec = new(architecture, sizes.ToDictionary(s => s.Name, s => s.Size), codes, range);
+        spec.CheckSizes();
+        return spec;
+    }
+
+    /// <summary>Refuses a size out of range: 1 to 65536, and 0 only where that stands for none.</summary>
+    /// <exception cref="InputException">There is one.</exception>
+    internal void CheckSizes()
+    {
+        foreach ((string name, int size) in Sizes)
+        {
+            (int low, int high) = (Architecture, name) switch
+            {
+                // A label is a byte.
+                (Architectures.Mlp, "classes") => (0, 256),
+                (_, "classes") => (0, 0),
+                (Architectures.Toy, "hidden") => (0, SizeRange.Most),
+                (Architectures.Cs231n, "affine") => (0, 1),
+                // Its half and quarter are widths.
+                (Architectures.Cs231n, "latent") => (4, SizeRange.Most),
+                (Architectures.Began, "scales") => (1, 8),
+                _ => (1, SizeRange.Most),
+            };
+            SizeRange.Require(Architecture, name, size, low, high);
+        }
+    }
 }

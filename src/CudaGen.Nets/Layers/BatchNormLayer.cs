@@ -43,6 +43,8 @@ public sealed class BatchNormLayer(string name, float epsilon, float momentum, A
 
     protected override Shape Prepare(Planner planner, Shape x)
     {
+        if (planner.Training && x.Length == x.Channels)
+            throw new InputException($"batch: found {x.Rows}, expected at least 2, as layer '{Name}' ({What}) needs a variance");
         Shape channels = new(x.Channels);
         bool affine = Learnt == BatchNormParameters.Affine;
         _gamma = affine ? planner.Parameter(Name + ".gamma", channels, Scales) : null;

@@ -50,7 +50,7 @@ public abstract class Layer(string name, Activation activation)
     /// <param name="y">Where the output goes, or null for a tensor of its own.</param>
     internal void Plan(Planner planner, Tensor x, Tensor dx, Tensor? y)
     {
-        int before = planner.TrainedNumbers;
+        long before = planner.TrainedNumbers;
         (X, DX) = (x, dx);
         Shape shape = Prepare(planner, x.Shape);
         (Y, DY) = Outputs(planner, shape, y);

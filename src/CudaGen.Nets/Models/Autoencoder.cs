@@ -11,10 +11,8 @@ namespace CudaGen.Nets;
 public sealed record AutoencoderSizes(int Image = 28, int Latent = 20, int Hidden1 = 256, int Hidden2 = 128)
 {
     /// <exception cref="InputException">A size is out of range.</exception>
-    internal GeneratorSpec Decoder() => Image < 1 || Latent < 1 || Hidden1 < 1 || Hidden2 < 1
-        ? throw new InputException($"sizes: found image {Image}, latent {Latent}, hidden {Hidden1} and {Hidden2}, expected at least 1 each")
-        : GeneratorSpec.Of(Architectures.Mlp, CodeDistribution.Normal, OutputRange.Unit,
-            ("image", Image), ("latent", Latent), ("hidden1", Hidden2), ("hidden2", Hidden1));
+    internal GeneratorSpec Decoder() => GeneratorSpec.Of(Architectures.Mlp, CodeDistribution.Normal, OutputRange.Unit,
+        ("image", Image), ("latent", Latent), ("hidden1", Hidden2), ("hidden2", Hidden1));
 }
 
 /// <summary>Fully connected autoencoder: two hidden layers on either side of a linear code, sigmoid at the end.</summary>

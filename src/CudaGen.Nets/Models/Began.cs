@@ -20,6 +20,7 @@ public sealed record BeganSizes(int Image, int Channels, int Latent, int Width, 
     /// <summary>Height and width at the coarsest scale.</summary>
     public int Base => Image >> Scales - 1;
 
+    /// <exception cref="InputException">A size is out of range.</exception>
     public GeneratorSpec Spec() => Scales is < 1 or > 8 || Base < 1 || Base << Scales - 1 != Image
         ? throw new InputException($"image size: found {Image} with {Scales} scales, expected a multiple of {1 << Math.Clamp(Scales - 1, 0, 8)}")
         : GeneratorSpec.Of(Architectures.Began, CodeDistribution.Uniform, OutputRange.Symmetric,

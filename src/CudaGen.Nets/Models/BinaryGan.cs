@@ -63,6 +63,9 @@ public abstract class BinaryGan(string kind, AdversarialOptions options) : Adver
         Kernels.Losses.BinaryCrossEntropy(Device, Loss(OnFake), FakeScoreGradients, FakeScores, _fakeTargets, 1f / Batch);
     }
 
+    /// <summary>A step without an update of the generator has no loss of it: 0, not what the step before left.</summary>
+    private protected void NoGeneratorLoss() => RandomFill.Constant(Device, Loss(OfGenerator), 0);
+
     public override void GeneratorLoss()
     {
         ForwardGenerator();

@@ -15,11 +15,17 @@ public sealed record CifarSizes(int Image, int Channels, int Latent, IReadOnlyLi
     public static CifarSizes For(int image = 32, int channels = 3, int latent = 100)
         => new(image, channels, latent, [64, 128, 128, 256], [256, 128, 128, 128]);
 
-    public GeneratorSpec Spec() => Image < 8 || Image % 8 != 0 || Discriminator.Count != 4 || Generator.Count != 4
-        ? throw new InputException($"sizes: found image {Image}, {Discriminator.Count} and {Generator.Count} widths, expected a multiple of 8 and 4 each")
-        : GeneratorSpec.Of(Architectures.Cifar, CodeDistribution.Normal, OutputRange.Symmetric,
+    /// <exception cref="InputException">A size is out of range.</exception>
+    public GeneratorSpec Spec()
+    {
+        if (Image < 8 || Image % 8 != 0)
+            throw new InputException($"image size: found {Image}, expected a multiple of 8");
+        SizeRange.RequireWidths("cifar", "discriminator", Discriminator, 4);
+        SizeRange.RequireWidths("cifar", "generator", Generator, 4);
+        return GeneratorSpec.Of(Architectures.Cifar, CodeDistribution.Normal, OutputRange.Symmetric,
             ("image", Image), ("channels", Channels), ("latent", Latent), ("width0", Generator[0]), ("width1", Generator[1]),
             ("width2", Generator[2]), ("width3", Generator[3]));
+    }
 }
 
 /// <summary>

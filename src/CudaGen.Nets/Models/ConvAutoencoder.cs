@@ -15,8 +15,7 @@ public sealed record ConvSizes(int Image = 28, int Latent = 20, int Width1 = 16,
     {
         if (Image < 4 || Image % 4 != 0)
             throw new InputException($"image size: found {Image}, expected a multiple of 4");
-        if (Latent < 1 || Width1 < 1 || Width2 < 1)
-            throw new InputException($"sizes: found latent {Latent}, channels {Width1} and {Width2}, expected at least 1 each");
+        SizeRange.Require("sizes", ("image", Image), ("latent", Latent), ("width1", Width1), ("width2", Width2));
     }
 
     /// <summary>The decoder of these sizes.</summary>

@@ -12,10 +12,17 @@ namespace CudaGen.Nets;
 /// <param name="Affine">Whether the batch norms have a scale and learn it with the shift.</param>
 public sealed record Cs231nSizes(int Image = 28, int Latent = 100, int Discriminator1 = 32, int Discriminator2 = 64, int Hidden = 1024, bool Affine = true)
 {
-    public GeneratorSpec Spec() => Image < 4 || Image % 4 != 0 || Latent < 4
-        ? throw new InputException($"sizes: found image {Image} and latent {Latent}, expected a multiple of 4 and at least 4")
-        : GeneratorSpec.Of(Architectures.Cs231n, CodeDistribution.Normal, OutputRange.Unit,
+    /// <exception cref="InputException">A size is out of range.</exception>
+    public GeneratorSpec Spec()
+    {
+        if (Image < 4 || Image % 4 != 0)
+            throw new InputException($"image size: found {Image}, expected a multiple of 4");
+        if (Latent < 4)
+            throw new InputException($"latent: found {Latent}, expected at least 4");
+        SizeRange.Require("cs231n", ("discriminator1", Discriminator1), ("discriminator2", Discriminator2), ("hidden", Hidden));
+        return GeneratorSpec.Of(Architectures.Cs231n, CodeDistribution.Normal, OutputRange.Unit,
             ("image", Image), ("latent", Latent), ("affine", Affine ? 1 : 0));
+    }
 }
 
 /// <summary>
@@ -23,7 +30,7 @@ public sealed record Cs231nSizes(int Image = 28, int Latent = 100, int Discrimin
 /// </summary>
 public sealed class Cs231nGan : BinaryGan
 {
-    /// <summary>Steps for which the discriminator is trained alone.</summary>
+    /// <summary>Steps for which the discriminator is trained alone; their g_loss is 0.</summary>
     public ulong PretrainingSteps { get; init; } = 300;
 
     private readonly Cs231nSizes _sizes;
@@ -93,6 +100,7 @@ public sealed class Cs231nGan : BinaryGan
             base.RunStep(data);
             return;
         }
+        NoGeneratorLoss();
         LoadReal(data, 0);
         DrawForDiscriminator(0);
         if (_separate)

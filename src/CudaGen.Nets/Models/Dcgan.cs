@@ -26,10 +26,15 @@ public enum Downsampling
 public sealed record DcganSizes(int Image = 28, int Latent = 100, int Discriminator1 = 32, int Discriminator2 = 64, int DiscriminatorHidden = 1024,
     int GeneratorHidden = 1024, int Generator1 = 128, int Generator2 = 64, Downsampling Downsampling = Downsampling.MaxPool)
 {
-    public GeneratorSpec Spec() => Image < 16 || Image % 4 != 0
-        ? throw new InputException($"image size: found {Image}, expected a multiple of 4, at least 16")
-        : GeneratorSpec.Of(Architectures.Dcgan, CodeDistribution.Uniform, OutputRange.Symmetric,
+    /// <exception cref="InputException">A size is out of range.</exception>
+    public GeneratorSpec Spec()
+    {
+        if (Image < 16 || Image % 4 != 0)
+            throw new InputException($"image size: found {Image}, expected a multiple of 4, at least 16");
+        SizeRange.Require("dcgan", ("discriminator1", Discriminator1), ("discriminator2", Discriminator2), ("hidden", DiscriminatorHidden));
+        return GeneratorSpec.Of(Architectures.Dcgan, CodeDistribution.Uniform, OutputRange.Symmetric,
             ("image", Image), ("latent", Latent), ("fc", GeneratorHidden), ("width1", Generator1), ("width2", Generator2));
+    }
 
     /// <summary>Two 5x5 convolutions without padding, each halved, and two dense layers.</summary>
     internal Layer[] Discriminator(float slope)

@@ -1,11 +1,12 @@
 using CudaGen.Kernels;
+using CudaGen.Runtime;
 
 namespace CudaGen.Nets;
 
 /// <summary>Sizes of the fully connected networks.</summary>
 /// <param name="Image">Height and width of the square images.</param>
 /// <param name="Latent">Length of a code.</param>
-/// <param name="Classes">Classes that an image can be asked of; 0 for none.</param>
+/// <param name="Classes">Classes that an image can be asked of, at most 256; 0 for none.</param>
 /// <param name="Discriminator1">Units of its first hidden layer.</param>
 /// <param name="Discriminator2">Units of its second.</param>
 /// <param name="Generator1">Units of its first hidden layer.</param>
@@ -13,8 +14,13 @@ namespace CudaGen.Nets;
 public sealed record GanSizes(int Image = 28, int Latent = 100, int Classes = 0, int Discriminator1 = 256, int Discriminator2 = 256,
     int Generator1 = 1024, int Generator2 = 1024)
 {
-    public GeneratorSpec Spec() => GeneratorSpec.Of(Architectures.Mlp, CodeDistribution.Uniform, OutputRange.Symmetric,
-        ("image", Image), ("latent", Latent), ("classes", Classes), ("hidden1", Generator1), ("hidden2", Generator2));
+    /// <exception cref="InputException">A size is out of range.</exception>
+    public GeneratorSpec Spec()
+    {
+        SizeRange.Require("gan", ("discriminator1", Discriminator1), ("discriminator2", Discriminator2));
+        return GeneratorSpec.Of(Architectures.Mlp, CodeDistribution.Uniform, OutputRange.Symmetric,
+            ("image", Image), ("latent", Latent), ("classes", Classes), ("hidden1", Generator1), ("hidden2", Generator2));
+    }
 }
 
 /// <summary>

@@ -1,4 +1,5 @@
 using CudaGen.Kernels;
+using CudaGen.Runtime;
 
 namespace CudaGen.Nets;
 
@@ -10,8 +11,13 @@ namespace CudaGen.Nets;
 /// <param name="GeneratorHidden">Units of the generator's two hidden layers; 0 for a single linear layer.</param>
 public sealed record ToySizes(int Dimensions = 2, int Latent = 2, int Discriminator1 = 5, int Discriminator2 = 3, int GeneratorHidden = 0)
 {
-    public GeneratorSpec Spec() => GeneratorSpec.Of(Architectures.Toy, CodeDistribution.Normal, OutputRange.Points,
-        ("dimensions", Dimensions), ("latent", Latent), ("hidden", GeneratorHidden));
+    /// <exception cref="InputException">A size is out of range.</exception>
+    public GeneratorSpec Spec()
+    {
+        SizeRange.Require("toy2d", ("discriminator1", Discriminator1), ("discriminator2", Discriminator2));
+        return GeneratorSpec.Of(Architectures.Toy, CodeDistribution.Normal, OutputRange.Points,
+            ("dimensions", Dimensions), ("latent", Latent), ("hidden", GeneratorHidden));
+    }
 }
 
 /// <summary>

@@ -25,11 +25,12 @@ public sealed record WganGpSizes(int Image, int Channels, int Latent, IReadOnlyL
         ? int.Log2(image) - 2
         : throw new InputException($"image size: found {image}, expected 16, 32, 64, 128 or 256");
 
+    /// <exception cref="InputException">A size is out of range.</exception>
     public GeneratorSpec Spec()
     {
         int levels = LevelsOf(Image);
-        if (Critic.Count != levels || Generator.Count != levels)
-            throw new InputException($"image size {Image}: found {Critic.Count} and {Generator.Count} widths, expected {levels}");
+        SizeRange.RequireWidths($"wgan-gp of {Image}x{Image}", "critic", Critic, levels);
+        SizeRange.RequireWidths($"wgan-gp of {Image}x{Image}", "generator", Generator, levels);
         (string, int)[] sizes = [("image", Image), ("channels", Channels), ("latent", Latent), .. Generator.Select((w, i) => ($"width{i + 1}", w))];
         return GeneratorSpec.Of(Architectures.WganGp, CodeDistribution.Normal, OutputRange.Symmetric, sizes);
     }
