@@ -46,23 +46,31 @@ public static class DataCommand
             throw new InputException($"--size: found {size}, expected a whole number from 1 to 1024");
         if (crop is not ("centre" or "center" or "none"))
             throw new InputException($"--crop: found '{crop}', expected centre or none");
-        var display = ProgressDisplay.ForConsole(plain: false);
-        bool begun = false;
+        var display = ProgressDisplay.ForConsole(plain: false, "pictures");
+        (int Done, int Of) reached = default;
         using (display)
         {
-            (int written, IReadOnlyList<string> skipped) = new ImagePreparation(source, target, size, crop != "none").Run((done, total, left) =>
+            try
             {
-                if (!begun)
-                    display.Begin(total, total, 1, done);
-                begun = true;
-                if (left > 0)
-                    display.Update(done, new Metric("skipped", left));
-                else
-                    display.Update(done);
-            }, interrupt);
-            foreach (string line in skipped)
-                display.WriteLine($"skipped   {line}");
-            display.WriteLine($"wrote     {target}: {written} images {size}x{size}x3, {skipped.Count} skipped");
+                (int written, IReadOnlyList<string> skipped) = new ImagePreparation(source, target, size, crop != "none").Run((done, total, left) =>
+                {
+                    if (reached.Done == 0)
+                        display.Begin(total, total, 1, done);
+                    reached = (done, total);
+                    if (left > 0)
+                        display.Update(done, new Metric("skipped", left));
+                    else
+                        display.Update(done);
+                }, interrupt);
+                foreach (string line in skipped)
+                    display.WriteLine($"skipped   {line}");
+                display.WriteLine($"wrote     {target}: {written} images {size}x{size}x3, {skipped.Count} skipped");
+            }
+            catch (OperationCanceledException) when (reached.Done > 0)
+            {
+                display.WriteLine($"stopped after {reached.Done} of {reached.Of} pictures; the same command goes on from there");
+                throw;
+            }
         }
     }
 
