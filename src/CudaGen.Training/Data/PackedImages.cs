@@ -73,10 +73,6 @@ public static class PackedImages
                 return new(parts, new byte[images], height, width, channels, 1);
             }
         }
-        catch (OutOfMemoryException e)
-        {
-            throw new InputException($"{path}: its images do not fit into the memory of this machine", e);
-        }
         catch (Exception e) when (FileErrors.IsFileError(e))
         {
             throw FileErrors.At(path, e);
@@ -97,6 +93,10 @@ public static class PackedImages
             throw new InputException($"{path}: {said}, the file holds {file.Length - HeaderLength}");
         if (bytes == 0 || words[1] > Array.MaxLength || bytes / words[1] > (UInt128)Array.MaxLength || words[4] is not (1 or 3))
             throw new InputException($"{path}: {said}, expected 1 or 3 channels, 1 to {Array.MaxLength} images and as many bytes in one");
+        // The system may grant more than it has, and end the process when it is used.
+        long memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (bytes > (UInt128)memory)
+            throw new InputException($"{path}: {said}, this machine has {memory} of memory; a smaller --size takes less");
         return ((int)words[1], (int)words[2], (int)words[3], (int)words[4]);
     }
 }
