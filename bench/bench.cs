@@ -430,7 +430,7 @@ internal sealed record BenchModel(string Name, int Batch, Func<Model> Create, bo
             return new PointData(device, ToyPoints.Create(1), 2);
         Shape image = model.Spec.Output;
         ImageSet images = image[2] == 1 ? Glyphs.Create(1).Train : DrawnFaces.Create(1, image[0], 1000, 1).Train;
-        return new ImageData(device, images.Pixels, images.Height, images.Width, images.Channels, model.Spec.Classes > 0 ? images.Labels : []);
+        return new ImageData(device, images.Parts, images.Height, images.Width, images.Channels, model.Spec.Classes > 0 ? images.Labels : []);
     }
 }
 

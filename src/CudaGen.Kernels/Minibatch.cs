@@ -129,12 +129,14 @@ public static unsafe class Minibatch
         return (int)index;
     }
 
-    private static int Count(Device device, Tensor x, int elements, int row, string what)
+    private static int Count(Device device, Tensor x, long elements, int row, string what)
     {
         ArgumentNullException.ThrowIfNull(device);
         if (row == 0 || elements == 0 || elements % row != 0)
             throw new ShapeException($"a data set of {elements} {what} is no whole number of rows for {x.Shape}");
-        return elements / row;
+        // The elements may be more than an int counts, the rows may not.
+        return elements / row <= int.MaxValue ? (int)(elements / row)
+            : throw new ShapeException($"a data set of {elements} {what} has more than {int.MaxValue} rows for {x.Shape}");
     }
 
     private readonly struct Job(float* x, byte* images, int rowLength, int rows, int count, ulong first, ulong seed, bool shuffled, float scale,

@@ -32,19 +32,38 @@ public sealed class ImageData : DataSet
     /// <param name="channels">C</param>
     /// <param name="labels">(count), or empty.</param>
     /// <exception cref="ShapeException">The bytes are no whole number of images, or none, or the labels are not as many.</exception>
-    public ImageData(Device device, ReadOnlySpan<byte> pixels, int height, int width, int channels, ReadOnlySpan<byte> labels = default)
-        : base(device, "images", pixels.Length + labels.Length + 2L * Arena.Alignment)
+    public ImageData(Device device, byte[] pixels, int height, int width, int channels, ReadOnlySpan<byte> labels = default)
+        : this(device, [pixels], height, width, channels, labels)
+    {
+    }
+
+    /// <summary>Copies images to the device.</summary>
+    /// <param name="device">Where to.</param>
+    /// <param name="parts">(count, H, W, C), cut anywhere, as one array holds less than 2^31 bytes.</param>
+    /// <param name="height">H</param>
+    /// <param name="width">W</param>
+    /// <param name="channels">C</param>
+    /// <param name="labels">(count), or empty.</param>
+    /// <exception cref="ShapeException">The bytes are no whole number of images, or none, or the labels are not as many.</exception>
+    public ImageData(Device device, IReadOnlyList<byte[]> parts, int height, int width, int channels, ReadOnlySpan<byte> labels = default)
+        : base(device, "images", Bytes(parts) + labels.Length + 2L * Arena.Alignment)
     {
         try
         {
             int image = checked(height * width * channels);
-            if (image <= 0 || pixels.IsEmpty || pixels.Length % image != 0)
-                throw new ShapeException($"{pixels.Length} bytes are no whole number of images {height}x{width}x{channels}");
-            (Height, Width, Channels, Count) = (height, width, channels, pixels.Length / image);
+            long bytes = Bytes(parts);
+            if (image <= 0 || bytes == 0 || bytes % image != 0)
+                throw new ShapeException($"{bytes} bytes are no whole number of images {height}x{width}x{channels}");
+            (Height, Width, Channels, Count) = (height, width, channels, checked((int)(bytes / image)));
             if (!labels.IsEmpty && labels.Length != Count)
                 throw new ShapeException($"{labels.Length} labels for {Count} images");
-            (Pixels, Labels) = (Arena.Take<byte>(pixels.Length), Arena.Take<byte>(labels.Length));
-            device.Upload(Pixels, pixels);
+            (Pixels, Labels) = (Arena.Take<byte>(bytes), Arena.Take<byte>(labels.Length));
+            long at = 0;
+            foreach (byte[] part in parts)
+            {
+                device.Upload<byte>(Pixels.Slice(at, part.Length), part);
+                at += part.Length;
+            }
             device.Upload(Labels, labels);
         }
         catch
@@ -54,6 +73,13 @@ public sealed class ImageData : DataSet
         }
     }
 
+    private static long Bytes(IReadOnlyList<byte[]> parts)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        return parts.Sum(part => part.LongLength);
+    }
+
+    /// <summary>(count, H, W, C); may be 2^31 bytes and more.</summary>
     public Buffer<byte> Pixels { get; }
 
     /// <summary>(count), or empty.</summary>

@@ -60,7 +60,7 @@ public sealed class SafeTensors
     {
         ArgumentNullException.ThrowIfNull(device);
         if (named.IsCounter)
-            Add(named.Name, "U64", [named.Counter.Length], MemoryMarshal.AsBytes(device.ToArray(named.Counter).AsSpan()));
+            Add(named.Name, "U64", [(int)named.Counter.Length], MemoryMarshal.AsBytes(device.ToArray(named.Counter).AsSpan()));
         else
             Add(named.Name, Extents(named.Tensor.Shape), device.ToArray(named.Tensor));
     }
@@ -71,7 +71,7 @@ public sealed class SafeTensors
     {
         ArgumentNullException.ThrowIfNull(device);
         if (named.IsCounter)
-            device.Upload(named.Counter, Expect(named.Name, "U64", [named.Counter.Length]).Counters);
+            device.Upload(named.Counter, Expect(named.Name, "U64", [(int)named.Counter.Length]).Counters);
         else
             device.Upload(named.Tensor, Expect(named.Name, "F32", Extents(named.Tensor.Shape)).Floats);
     }

@@ -112,7 +112,7 @@ public sealed unsafe class Arena : IDisposable
 
     /// <summary>Carves a buffer.</summary>
     /// <exception cref="CudaGenException">The arena is full.</exception>
-    public Buffer<T> Take<T>(int length) where T : unmanaged => new(Carve((long)length * sizeof(T)), length, Kind);
+    public Buffer<T> Take<T>(long length) where T : unmanaged => new(Carve(checked(length * sizeof(T))), length, Kind);
 
     private DeviceKind Kind => _device?.Kind ?? DeviceKind.Cpu;
 

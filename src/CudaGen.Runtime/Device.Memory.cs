@@ -91,7 +91,7 @@ public sealed unsafe partial class Device
 
     private static Buffer<float> AsBuffer(Tensor tensor) => new(tensor.Address, tensor.Length, tensor.Kind);
 
-    private static void RequireLength(int device, int host, [CallerMemberName] string what = "")
+    private static void RequireLength(long device, long host, [CallerMemberName] string what = "")
     {
         if (device != host)
             throw new ShapeException($"{what}: {device} elements on the device, {host} in the other place");

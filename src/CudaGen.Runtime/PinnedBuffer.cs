@@ -54,7 +54,7 @@ public sealed unsafe class PinnedBuffer<T> : IDisposable where T : unmanaged
     /// <exception cref="ArgumentException">The lengths differ.</exception>
     public void CopyFrom(Buffer<T> source) => Transfer(source.Address, source.Length, false);
 
-    private void Transfer(nint address, int length, bool up)
+    private void Transfer(nint address, long length, bool up)
     {
         if (length != Length)
             throw new ArgumentException($"the pinned buffer has {Length} elements, the device's has {length}");
@@ -64,9 +64,9 @@ public sealed unsafe class PinnedBuffer<T> : IDisposable where T : unmanaged
         if (_device.Cuda is not { } cuda)
         {
             if (up)
-                Span.CopyTo(new Span<T>((void*)address, length));
+                Span.CopyTo(new Span<T>((void*)address, Length));
             else
-                new Span<T>((void*)address, length).CopyTo(Span);
+                new Span<T>((void*)address, Length).CopyTo(Span);
             return;
         }
         cuda.Enter();

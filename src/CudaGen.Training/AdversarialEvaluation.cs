@@ -25,7 +25,7 @@ internal sealed class AdversarialEvaluation : Evaluation
         {
             float[] real = new float[Math.Min(Accuracy.Samples, test.Count) * test.ImageLength];
             for (int i = 0; i < real.Length; i++)
-                real[i] = test.Pixels[i] / 255f;
+                real[i] = test.Image(i / test.ImageLength)[i % test.ImageLength] / 255f;
             byte[] labels = model.Spec.Classes > 0 ? [.. test.Labels.Take(Accuracy.Samples)] : [];
             _accuracy = new(device, model, real, labels);
         }

@@ -35,7 +35,7 @@ internal sealed class CodeEvaluation : Evaluation
     public CodeEvaluation(Device device, CodeModel model, ImageSet set, Recipe recipe)
     {
         (_device, _model, _set, _recipe) = (device, model, set, recipe);
-        _images = new ImageData(device, set.Pixels, set.Height, set.Width, set.Channels);
+        _images = new ImageData(device, set.Parts, set.Height, set.Width, set.Channels);
         _generator = Generator.Of(model, 1);
         int latent = model.Latent;
         _codes = new float[set.Count * latent];
@@ -195,17 +195,21 @@ internal sealed class CodeEvaluation : Evaluation
     // The variance of a pixel over the test set, averaged over pixels.
     private static double MeanImageError(ImageSet set)
     {
+        long[] sums = new long[set.ImageLength], squares = new long[set.ImageLength];
+        for (int i = 0; i < set.Count; i++)
+        {
+            ReadOnlySpan<byte> image = set.Image(i);
+            for (int p = 0; p < image.Length; p++)
+            {
+                sums[p] += image[p];
+                squares[p] += image[p] * image[p];
+            }
+        }
         double total = 0;
         for (int p = 0; p < set.ImageLength; p++)
         {
-            long sum = 0, squares = 0;
-            for (int i = p; i < set.Pixels.Length; i += set.ImageLength)
-            {
-                sum += set.Pixels[i];
-                squares += set.Pixels[i] * set.Pixels[i];
-            }
-            double mean = (double)sum / set.Count;
-            total += (double)squares / set.Count - mean * mean;
+            double mean = (double)sums[p] / set.Count;
+            total += (double)squares[p] / set.Count - mean * mean;
         }
         return total / set.ImageLength / (255 * 255);
     }

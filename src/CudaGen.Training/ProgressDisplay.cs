@@ -50,8 +50,11 @@ public sealed class ProgressDisplay : IDisposable
     }
 
     /// <summary>A display on standard output: plain if asked for, or where that is no terminal.</summary>
-    public static ProgressDisplay ForConsole(bool plain) => new(Console.Out,
-        ChooseStyle(plain || Console.IsOutputRedirected, Environment.GetEnvironmentVariable), width: ConsoleWidth);
+    /// <param name="plain">Whether it is asked for.</param>
+    /// <param name="title">See <see cref="Title"/>.</param>
+    public static ProgressDisplay ForConsole(bool plain, string? title = null) => new(Console.Out,
+        ChooseStyle(plain || Console.IsOutputRedirected, Environment.GetEnvironmentVariable), width: ConsoleWidth)
+    { Title = title };
 
     internal static ProgressStyle ChooseStyle(bool plain, Func<string, string?> environment) =>
         plain || environment("TERM") == "dumb" ? ProgressStyle.Plain
@@ -69,6 +72,9 @@ public sealed class ProgressDisplay : IDisposable
             return 80;
         }
     }
+
+    /// <summary>What a line starts with, for work that has no epochs.</summary>
+    public string? Title { get; init; }
 
     /// <summary>
     /// Whether it is time for <see cref="Update"/>: ten times a second live, every five seconds plain.
@@ -191,6 +197,8 @@ public sealed class ProgressDisplay : IDisposable
 
     private string Head(long epoch)
     {
+        if (Title is not null)
+            return Title;
         string epochs = $"{(_totalSteps + _stepsPerEpoch - 1) / _stepsPerEpoch}";
         return $"epoch {epoch.ToString().PadLeft(epochs.Length)}/{epochs}";
     }

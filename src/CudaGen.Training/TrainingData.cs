@@ -76,12 +76,12 @@ internal abstract class TrainingData
 
         public override int Classes => source.Train.Classes;
 
-        public override long Bytes => source.Train.Pixels.Length + (long)source.Test.Pixels.Length;
+        public override long Bytes => ((long)source.Train.Count + source.Test.Count) * source.Train.ImageLength;
 
         public override DataSet Upload(Device device, Model model) => Upload(device, source.Train, model.Spec.Classes > 0);
 
         private static ImageData Upload(Device device, ImageSet images, bool labels)
-            => new(device, images.Pixels, images.Height, images.Width, images.Channels, labels ? images.Labels : []);
+            => new(device, images.Parts, images.Height, images.Width, images.Channels, labels ? images.Labels : []);
 
         public override Evaluation Evaluate(Device device, Model model, TrainProgram program, RunConfig config) => model is CodeModel code
             ? new CodeEvaluation(device, code, source.Test, config.Recipe)

@@ -24,6 +24,23 @@ public sealed class TensorTests
     }
 
     [Fact]
+    public void Parts_of_a_buffer_look_at_the_same_memory()
+    {
+        using Device device = Device.Cpu(1);
+        using Arena arena = new(device, "test", 1024);
+        Buffer<int> buffer = arena.Take<int>(6);
+        device.Upload(buffer, [0, 1, 2, 3, 4, 5]);
+        Assert.Equal([2, 3, 4], buffer.Slice(2, 3).Span.ToArray());
+        Assert.Equal(0, buffer.Slice(6, 0).Length);
+        foreach ((long offset, long length) in new[] { (4L, 3L), (-1, 1), (0, -1), (long.MaxValue, 1), (1, long.MaxValue) })
+            Assert.Contains($"{length} elements from element {offset} of 6", Assert.Throws<ShapeException>(() => buffer.Slice(offset, length)).Message, StringComparison.Ordinal);
+        // Longer than a span, though not in memory.
+        Buffer<byte> large = new(64, 1L << 32);
+        Assert.Contains("4294967296", Assert.Throws<DeviceException>(() => large.Span.Length).Message, StringComparison.Ordinal);
+        Assert.Equal(64 + 3_000_000_000L, large.Slice(3_000_000_000, 1).Address);
+    }
+
+    [Fact]
     public void A_reshape_to_another_length_names_both_shapes()
     {
         string message = Assert.Throws<ShapeException>(() => new Tensor(64, new(2, 3)).Reshape(new(7))).Message;

@@ -1,8 +1,10 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.IO.Compression;
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using CudaGen.Nets;
 using CudaGen.Runtime;
 
 namespace CudaGen.Training.Tests;
@@ -54,6 +56,15 @@ public sealed class DataTests : IDisposable
         Complains(() => DataSource.Open(path, 1), "faces.bin", "4294967295");
         File.WriteAllText(path, "text");
         Complains(() => DataSource.Open(path, 1), "faces.bin", "packed images");
+        // More than there is memory, in a file that takes no disk.
+        const int Megabyte = 1 << 20;
+        int count = (int)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / Megabyte) + 1;
+        using (FileStream file = File.Create(path))
+        {
+            file.Write(PackedImages.Header(count, 1024, 1024, 1));
+            file.SetLength(PackedImages.HeaderLength + (long)count * Megabyte);
+        }
+        Complains(() => DataSource.Open(path, 1), "faces.bin", $"{count} images of 1024x1024x1", "of memory");
     }
 
     /// <summary>Stopped behind any lot, also with half a lot and half a line behind it, the file ends with the same bytes.</summary>
@@ -82,6 +93,205 @@ public sealed class DataTests : IDisposable
         using CancellationTokenSource again = new();
         Assert.Throws<OperationCanceledException>(() => new ImagePreparation(source, target, 8, true).Run((_, _, _) => again.Cancel(), again.Token));
         Assert.Equal(File.ReadAllBytes(Prepared(source, "five.bin", 5)), File.ReadAllBytes(Prepared(source, "stopped.bin", 5)));
+    }
+
+    private static void Stop(string source, string target, int lots = 1)
+    {
+        using CancellationTokenSource stop = new();
+        int done = 0;
+        Assert.Throws<OperationCanceledException>(() => new ImagePreparation(source, target, 8, true).Run((_, _, _) =>
+        {
+            if (++done == lots)
+                stop.Cancel();
+        }, stop.Token));
+        Assert.True(File.Exists(target + ".journal"));
+    }
+
+    [Fact]
+    public void A_preparation_begins_anew_when_the_pictures_are_others()
+    {
+        string source = Pictures("pictures", 70), target = _folder["resumed.bin"], zip = _folder["pictures.zip"];
+        // The same names and lengths.
+        Stop(source, target);
+        string picture = Path.Combine(source, "0001.png");
+        Picture other = new(10, 13, 3, [.. Pattern(10, 13, 1).Pixels.Reverse()]);
+        other.SavePng(picture);
+        File.SetLastWriteTimeUtc(picture, new DateTime(2001, 1, 1));
+        byte[] fresh = File.ReadAllBytes(Prepared(source, "fresh.bin"));
+        Assert.Equal(fresh, File.ReadAllBytes(Prepared(source, "resumed.bin")));
+
+        ZipFile.CreateFromDirectory(source, zip);
+        Stop(zip, target);
+        File.Delete(zip);
+        Pattern(10, 13, 1).SavePng(picture);
+        ZipFile.CreateFromDirectory(source, zip);
+        byte[] freshZip = File.ReadAllBytes(Prepared(zip, "fresh.bin"));
+        Assert.NotEqual(fresh, freshZip);
+        Assert.Equal(freshZip, File.ReadAllBytes(Prepared(zip, "resumed.bin")));
+
+        // A journal that makes no sense.
+        Stop(zip, target);
+        File.AppendAllText(target + ".journal", "done many\n");
+        Assert.Equal(freshZip, File.ReadAllBytes(Prepared(zip, "resumed.bin")));
+    }
+
+    [Fact]
+    public void A_second_preparation_with_the_same_target_harms_nothing_of_the_first()
+    {
+        string source = Pictures("pictures", 70), target = _folder["x.bin"];
+        Stop(source, target);
+        string journal = File.ReadAllText(target + ".journal");
+        using (new FileStream(target + ".partial", FileMode.Open, FileAccess.Write, FileShare.None))
+            Complains(() => new ImagePreparation(source, target, 5, true).Run((_, _, _) => { }, CancellationToken.None), "x.bin");
+        Assert.Equal(journal, File.ReadAllText(target + ".journal"));
+        Assert.Equal(File.ReadAllBytes(Prepared(source, "y.bin")), File.ReadAllBytes(Prepared(source, "x.bin")));
+    }
+
+    [Fact]
+    public void Links_to_folders_are_not_followed_and_links_to_pictures_are()
+    {
+        string source = Pictures("pictures", 5);
+        byte[] plain = File.ReadAllBytes(Prepared(source, "plain.bin"));
+        Directory.CreateSymbolicLink(Path.Combine(source, "more", "up"), "..");
+        Directory.CreateSymbolicLink(Path.Combine(source, "more.png"), "more");
+        Assert.Equal(plain, File.ReadAllBytes(Prepared(source, "linked.bin")));
+        File.CreateSymbolicLink(Path.Combine(source, "z.png"), "0001.png");
+        Directory.CreateSymbolicLink(_folder["to-the-source"], "pictures");
+        Assert.Equal(6, DataSource.Open(Prepared(_folder["to-the-source"], "linked.bin"), 1).Train.Count);
+    }
+
+    /// <summary>A pipe has no end before someone has written to it, and a device may have none at all.</summary>
+    [Fact]
+    public async Task Pipes_and_devices_are_left_out_unopened()
+    {
+        string source = Pictures("pictures", 5), pipe = Path.Combine(source, "pipe.jpg");
+        if (OperatingSystem.IsWindows())
+            Assert.Skip("needs a system with pipes among its files");
+        using (Process make = Process.Start("mkfifo", pipe))
+            await make.WaitForExitAsync(TestContext.Current.CancellationToken);
+        File.CreateSymbolicLink(Path.Combine(source, "device.png"), "/dev/zero");
+        File.CreateSymbolicLink(Path.Combine(source, "nowhere.png"), "nothing");
+        File.CreateSymbolicLink(Path.Combine(source, "self.png"), "self.png");
+        File.WriteAllBytes(Path.Combine(source, "empty.jpg"), []);
+        Task work = Task.Run(() =>
+        {
+            (int written, IReadOnlyList<string> skipped) = new ImagePreparation(source, _folder["x.bin"], 8, true).Run((_, _, _) => { }, CancellationToken.None);
+            Assert.Equal((5, 5), (written, skipped.Count));
+            Assert.All(skipped, line => Assert.Contains("nothing to read", line, StringComparison.Ordinal));
+            Complains(() => Prepared(pipe, "y.bin"), "pipe.jpg", "expected a folder or a zip file");
+            Complains(() => Prepared(source, "pictures/pipe.jpg"), "pipe.jpg", "not overwritten");
+            Complains(() => DataSource.Open(pipe, 1), "pipe.jpg", "another kind of file");
+        }, TestContext.Current.CancellationToken);
+        // Longer than that, something waits for the pipe.
+        await work.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public void Only_prepared_files_are_replaced_and_a_bad_target_is_refused_before_the_work()
+    {
+        string source = Pictures("pictures", 5), text = _folder["text.bin"];
+        File.WriteAllText(text, "mine");
+        Directory.CreateDirectory(_folder["folder"]);
+        foreach ((string target, string mention) in new[] { (text, "not overwritten"), (_folder["folder"], "names a folder"),
+            (_folder["new"] + "/", "names a folder"), ("", "names a folder"), (_folder["no/where.bin"], "does not exist") })
+        {
+            // Were the source looked at first, it would be the complaint.
+            Complains(() => new ImagePreparation(_folder["missing"], target, 8, true).Run((_, _, _) => { }, CancellationToken.None), target, mention);
+        }
+        Assert.Equal("mine", File.ReadAllText(text));
+        byte[] eight = File.ReadAllBytes(Prepared(source, "x.bin"));
+        Assert.NotEqual(eight, File.ReadAllBytes(Prepared(source, "x.bin", 5)));
+        Assert.Equal(eight, File.ReadAllBytes(Prepared(source, "x.bin")));
+
+        // A target among the pictures that looks like one of them, twice.
+        for (int i = 0; i < 2; i++)
+        {
+            (int written, IReadOnlyList<string> skipped) = new ImagePreparation(source, Path.Combine(source, "0.png"), 8, true).Run((_, _, _) => { }, CancellationToken.None);
+            Assert.Equal((5, 0), (written, skipped.Count));
+        }
+        Assert.Equal(eight, File.ReadAllBytes(Path.Combine(source, "0.png")));
+    }
+
+    [Fact]
+    public void What_is_broken_is_named_on_a_line_and_left_out()
+    {
+        string source = Pictures("pictures", 3), zip = _folder["pictures.zip"];
+        File.WriteAllText(Path.Combine(source, "a\nb\e[31m.png"), "text");
+        using (FileStream large = File.Create(Path.Combine(source, "large.png")))
+            large.SetLength(PictureSource.MaxFileLength + 1L);
+        (int written, IReadOnlyList<string> skipped) = new ImagePreparation(source, _folder["x.bin"], 8, true).Run((_, _, _) => { }, CancellationToken.None);
+        Assert.Equal(3, written);
+        Assert.Equal(2, skipped.Count);
+        Assert.Contains("a?b?[31m.png: starts with 0x74657874", skipped[0], StringComparison.Ordinal);
+        Assert.Contains("large.png: found a file of 268435457 bytes, expected at most 268435456", skipped[1], StringComparison.Ordinal);
+
+        byte[] good = File.ReadAllBytes(Path.Combine(source, "0001.png"));
+        string[] names = ["bomb.png", "checksum.png", "good.png", "locked.png", "short.png"];
+        using (ZipArchive archive = ZipFile.Open(zip, ZipArchiveMode.Create))
+        {
+            foreach (string name in names)
+            {
+                using Stream entry = archive.CreateEntry(name).Open();
+                entry.Write(good);
+            }
+        }
+        byte[] bytes = File.ReadAllBytes(zip);
+        foreach (string name in names)
+        {
+            // A record of the central directory: flags at 8, CRC-32 at 16, unpacked length at 24, name at 46.
+            Span<byte> record = bytes.AsSpan(bytes.AsSpan().LastIndexOf(Encoding.ASCII.GetBytes(name)) - 46);
+            if (name == "bomb.png")
+                BinaryPrimitives.WriteUInt32LittleEndian(record[24..], int.MaxValue);
+            else if (name == "checksum.png")
+                record[16] ^= 1;
+            else if (name == "locked.png")
+                record[8] |= 1;
+            else if (name == "short.png")
+                BinaryPrimitives.WriteInt32LittleEndian(record[24..], good.Length - 1);
+        }
+        File.WriteAllBytes(zip, bytes);
+        (written, skipped) = new ImagePreparation(zip, _folder["x.bin"], 8, true).Run((_, _, _) => { }, CancellationToken.None);
+        Assert.Equal(1, written);
+        Assert.Equal(["bomb", "checksum", "locked", "short"], skipped.Select(line => line.Split('.')[0]));
+        Assert.Contains("expected at most", skipped[0], StringComparison.Ordinal);
+        Assert.Contains("checksum is wrong", skipped[1], StringComparison.Ordinal);
+        Assert.Contains("encrypted", skipped[2], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_few_images_are_trained_on_and_tested_with()
+    {
+        foreach (int count in (int[])[1, 9])
+        {
+            DataSource data = DataSource.Open(Prepared(Pictures($"{count}", count), $"{count}.bin"), 1);
+            Assert.Equal((count, count), (data.Train.Count, data.Test.Count));
+        }
+        DataSource ten = DataSource.Open(Prepared(Pictures("10", 10), "10.bin"), 1);
+        Assert.Equal((9, 1), (ten.Train.Count, ten.Test.Count));
+    }
+
+    [Fact]
+    public void Sets_larger_than_an_array_are_held_in_parts()
+    {
+        const int Image = 8 * 8 * 3;
+        string path = Prepared(Pictures("pictures", 30), "x.bin");
+        DataSource whole = PackedImages.Load(path), cut = PackedImages.Load(path, 4 * Image + 1);
+        Assert.Equal([4, 4, 4, 4, 4, 4, 3], cut.Train.Parts.Select(part => part.Length / Image));
+        Assert.Equal(whole.Train.Pixels, cut.Train.Pixels);
+        for (int i = 0; i < whole.Train.Count; i++)
+            Assert.Equal(whole.Train.Image(i), cut.Train.Image(i));
+        using Device device = Device.Cpu(1);
+        using ImageData data = new(device, cut.Train.Parts, 8, 8, 3);
+        Assert.Equal(27, data.Count);
+        Assert.Equal(whole.Train.Pixels, device.ToArray(data.Pixels));
+        // An image larger than a part is one.
+        Assert.Equal(27, PackedImages.Load(path, 1).Train.Parts.Count);
+
+        byte[] labels = new byte[5];
+        Assert.Equal(5, new ImageSet([new byte[6], new byte[4]], labels, 1, 2, 1, 1).Count);
+        Assert.Throws<ArgumentException>(() => new ImageSet([new byte[4], new byte[6]], labels, 1, 2, 1, 1));
+        Assert.Throws<ArgumentException>(() => new ImageSet([new byte[5], new byte[5]], labels, 1, 2, 1, 1));
+        Assert.Throws<ArgumentException>(() => new ImageSet([new byte[6], new byte[6]], labels, 1, 2, 1, 1));
     }
 
     [Fact]
@@ -230,6 +440,27 @@ public sealed class DataTests : IDisposable
         Complains(() => ImageFile.Decode("none.png", Png(0, 1, 8, 0, [0])), "0x1");
     }
 
+    /// <summary>8x8 pixels each: grey 77, and the inks 0, 128, 204, 51 of 255, which leave (204, 102, 41) of white.</summary>
+    [Theory]
+    [InlineData("/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/wAALCAAIAAgBA"
+        + "REA/8QAFAABAAAAAAAAAAAAAAAAAAAABf/EABQQAQAAAAAAAAAAAAAAAAAAAAD/2gAIAQEAAD8AFf/Z", 77, 77, 77)]
+    [InlineData("/9j/7gAOQWRvYmUAZAAAAAAA/9sAQwAQCwwODAoQDg0OEhEQExgoGhgWFhgxIyUdKDozPTw5Mzg3QEhcTkBEV0U3OFBtUVdfYmdoZz5NcXlwZHhcZWdj/8AAFAgACAAIBEMRA"
+        + "E0RAFkRAEsRAP/EABYAAQEBAAAAAAAAAAAAAAAAAAYBB//EABQQAQAAAAAAAAAAAAAAAAAAAAD/2gAOBEMATQBZAEsAAD8A0BBgmf/Z", 204, 102, 41)]
+    public void Grey_and_printers_jpeg_images_have_the_right_colours(string file, byte red, byte green, byte blue)
+    {
+        try
+        {
+            byte[] pixels = ImageFile.Decode("a", Convert.FromBase64String(file)).Pixels;
+            Assert.Equal(8 * 8 * 3, pixels.Length);
+            for (int i = 0; i < pixels.Length; i++)
+                Assert.InRange(pixels[i] - (i % 3 == 0 ? red : i % 3 == 1 ? green : blue), -2, 2);
+        }
+        catch (DeviceException e)
+        {
+            Assert.Skip(e.Message);
+        }
+    }
+
     [Fact]
     public void Jpeg_images_are_read_or_named()
     {
@@ -295,6 +526,13 @@ public sealed class DataTests : IDisposable
                         context.Response.Close();
                         continue;
                     }
+                    if (context.Request.Url.AbsolutePath.EndsWith("silent", StringComparison.Ordinal))
+                    {
+                        context.Response.ContentLength64 = content.Length;
+                        context.Response.OutputStream.Write(content, 0, 100);
+                        context.Response.OutputStream.Flush();
+                        continue;
+                    }
                     context.Response.StatusCode = from > 0 ? 206 : 200;
                     if (from > 0)
                         context.Response.Headers["Content-Range"] = $"bytes {from}-{content.Length - 1}/{content.Length}";
@@ -341,5 +579,62 @@ public sealed class DataTests : IDisposable
         Complains(() => Downloads.Fetch([forged], _folder["d"], _ => { }, CancellationToken.None), "y.bin", "expected " + Md5([1]));
         Assert.False(File.Exists(_folder["d/y.bin"]) || File.Exists(_folder["d/y.bin.partial"]));
         Complains(() => Downloads.Fetch([new("z.bin", Md5([1]), "http://localhost:1/z.bin")], _folder["d"], _ => { }, CancellationToken.None), "z.bin", "localhost");
+    }
+
+    [Fact]
+    public void A_download_does_not_wait_for_ever_and_says_what_it_replaces()
+    {
+        byte[] content = [.. Enumerable.Range(0, 3000).Select(i => (byte)(i * 31 >> 3))];
+        using Server server = new(content, cutFirstAt: 0);
+        RemoteFile silent = new("x.bin", Md5(content), server.Url + "silent");
+        TimeSpan patience = TimeSpan.FromSeconds(1);
+        Complains(() => Downloads.Fetch([silent], _folder["d"], _ => { }, patience, CancellationToken.None), "x.bin", "nothing came for 1 seconds");
+        // What had come is kept, and the next address goes on from there.
+        Downloads.Fetch([silent with { Urls = [server.Url + "x.bin"] }], _folder["d"], _ => { }, CancellationToken.None);
+        Assert.Equal(content, File.ReadAllBytes(_folder["d/x.bin"]));
+        Assert.Equal("bytes=100-", server.Ranges[^1]);
+
+        File.WriteAllText(_folder["d/x.bin"], "mine");
+        List<string> said = [];
+        Downloads.Fetch([silent with { Urls = [server.Url + "x.bin"] }], _folder["d"], said.Add, CancellationToken.None);
+        Assert.Contains("will be replaced", said[0], StringComparison.Ordinal);
+        Assert.Equal(content, File.ReadAllBytes(_folder["d/x.bin"]));
+        Complains(() => Downloads.Fetch([silent], _folder["d/x.bin"], _ => { }, CancellationToken.None), "x.bin", "expected a folder");
+    }
+
+    private static (int Code, string Errors) Command(params string[] args)
+    {
+        (TextWriter output, TextWriter error) = (Console.Out, Console.Error);
+        using StringWriter errors = new();
+        Console.SetOut(TextWriter.Null);
+        Console.SetError(errors);
+        try
+        {
+            return (DataCommand.Run(args), errors.ToString());
+        }
+        finally
+        {
+            Console.SetOut(output);
+            Console.SetError(error);
+        }
+    }
+
+    [Fact]
+    public void The_command_draws_what_it_tells_of_but_never_over_it()
+    {
+        string path = Prepared(Pictures("pictures", 5), "x.bin", size: 200);
+        byte[] bytes = File.ReadAllBytes(path);
+        Assert.Equal((0, ""), Command("info", path, "--png", _folder["x.png"]));
+        Assert.Equal(10 * 202 + 2, ImageFile.Read(_folder["x.png"]).Width);
+        (int code, string errors) = Command("info", path, "--png", path);
+        Assert.Equal(Executable.Failed, code);
+        Assert.StartsWith("error: --png: ", errors, StringComparison.Ordinal);
+        Assert.Equal(bytes, File.ReadAllBytes(path));
+        // 1x30000 pixels: none fits.
+        File.WriteAllBytes(path, [.. PackedImages.Header(1, 1, 30000, 1), .. new byte[30000]]);
+        (code, errors) = Command("info", path, "--png", _folder["y.png"]);
+        Assert.Equal(Executable.Failed, code);
+        Assert.Contains("1x30000", errors, StringComparison.Ordinal);
+        Assert.False(File.Exists(_folder["y.png"]));
     }
 }

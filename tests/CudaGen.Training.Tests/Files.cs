@@ -40,3 +40,12 @@ internal static class Files
         return message;
     }
 }
+
+internal static class ImageSets
+{
+    extension(ImageSet set)
+    {
+        /// <summary>(N, H, W, C), of a set that one array holds.</summary>
+        public byte[] Pixels => set.Parts.Count == 1 ? set.Parts[0] : [.. set.Parts.SelectMany(part => part)];
+    }
+}

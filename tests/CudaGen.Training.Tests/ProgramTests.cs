@@ -113,6 +113,19 @@ public sealed class ProgramTests : IDisposable
         _ => ["samples-0001.png", "samples-final.png"],
     };
 
+    [Theory, InlineData("wgan-gp"), InlineData("began"), InlineData("cifar")]
+    public void A_batch_may_be_larger_than_a_set_of_few_images(string name)
+    {
+        foreach (int count in (int[])[1, 3])
+        {
+            byte[] pixels = new byte[count * 16 * 16 * 3];
+            new Random(count).NextBytes(pixels);
+            File.WriteAllBytes(_folder["few.bin"], [.. PackedImages.Header(count, 16, 16, 3), .. pixels]);
+            string run = Train(name, $"few{count}", "--data", _folder["few.bin"], "--epochs", "2");
+            Assert.True(File.Exists(Path.Combine(run, "samples-final.png")));
+        }
+    }
+
     [Theory, MemberData(nameof(Names))]
     public void A_run_leaves_what_it_promises(string name)
     {

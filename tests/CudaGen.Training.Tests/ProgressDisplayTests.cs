@@ -45,6 +45,16 @@ public sealed class ProgressDisplayTests : IDisposable
     }
 
     [Fact]
+    public void Work_without_epochs_has_a_title()
+    {
+        using ProgressDisplay display = new(_output, ProgressStyle.Live, _clock, () => 200) { Title = "pictures" };
+        display.Begin(totalSteps: 100, stepsPerEpoch: 100, imagesPerStep: 1);
+        _clock.Advance(1);
+        display.Update(50);
+        Assert.StartsWith("\rpictures  [============>           ]  50%", Taken(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Updates_come_at_most_ten_times_a_second()
     {
         using ProgressDisplay display = Display(ProgressStyle.Live);

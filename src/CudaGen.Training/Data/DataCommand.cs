@@ -7,6 +7,9 @@ namespace CudaGen.Training;
 /// <summary>Prepares, shows and fetches data sets: the whole of tools/data.cs.</summary>
 public static class DataCommand
 {
+    // Pixels a side of the picture that 'info' draws, but for what lies between the images.
+    private const int LargestPicture = 10240;
+
     /// <summary>Reads the flags and does the work. Returns the exit code.</summary>
     public static int Run(string[] args) => Executable.Run(interrupt =>
     {
@@ -18,11 +21,11 @@ public static class DataCommand
 
     private static RootCommand Root(CancellationToken interrupt)
     {
-        var source = new Argument<string>("source") { Description = "folder or zip of JPEG and PNG pictures" };
-        var target = new Argument<string>("target") { Description = "the file to write" };
+        var source = new Argument<string>("source") { Description = "folder or zip of JPEG and PNG pictures; links to folders are not followed" };
+        var target = new Argument<string>("target") { Description = "the file to write; one that 'prepare' made is replaced, any other is left alone" };
         var size = new Option<int>("--size") { Description = "height and width of the images, 1 to 1024", DefaultValueFactory = _ => 64 };
         var crop = new Option<string>("--crop") { Description = "centre: the square in the middle; none: squeeze the whole picture", DefaultValueFactory = _ => "centre" };
-        var prepare = new Command("prepare", "Makes one file of small images from many pictures; goes on where an earlier run was stopped.") { source, target, size, crop };
+        var prepare = new Command("prepare", "Makes one file of small images from many pictures; goes on where an earlier run was stopped, if the pictures are still the same.") { source, target, size, crop };
         prepare.SetAction(p => Prepare(p.GetValue(source)!, p.GetValue(target)!, p.GetValue(size), p.GetValue(crop)!, interrupt));
 
         var path = new Argument<string>("path") { Description = "folder with MNIST or CIFAR-10 files, or a file that 'prepare' made" };
@@ -43,28 +46,38 @@ public static class DataCommand
             throw new InputException($"--size: found {size}, expected a whole number from 1 to 1024");
         if (crop is not ("centre" or "center" or "none"))
             throw new InputException($"--crop: found '{crop}', expected centre or none");
-        var display = ProgressDisplay.ForConsole(plain: false);
-        bool begun = false;
+        var display = ProgressDisplay.ForConsole(plain: false, "pictures");
+        (int Done, int Of) reached = default;
         using (display)
         {
-            (int written, IReadOnlyList<string> skipped) = new ImagePreparation(source, target, size, crop != "none").Run((done, total, left) =>
+            try
             {
-                if (!begun)
-                    display.Begin(total, total, 1, done);
-                begun = true;
-                if (left > 0)
-                    display.Update(done, new Metric("skipped", left));
-                else
-                    display.Update(done);
-            }, interrupt);
-            foreach (string line in skipped)
-                display.WriteLine($"skipped   {line}");
-            display.WriteLine($"wrote     {target}: {written} images {size}x{size}x3, {skipped.Count} skipped");
+                (int written, IReadOnlyList<string> skipped) = new ImagePreparation(source, target, size, crop != "none").Run((done, total, left) =>
+                {
+                    if (reached.Done == 0)
+                        display.Begin(total, total, 1, done);
+                    reached = (done, total);
+                    if (left > 0)
+                        display.Update(done, new Metric("skipped", left));
+                    else
+                        display.Update(done);
+                }, interrupt);
+                foreach (string line in skipped)
+                    display.WriteLine($"skipped   {line}");
+                display.WriteLine($"wrote     {target}: {written} images {size}x{size}x3, {skipped.Count} skipped");
+            }
+            catch (OperationCanceledException) when (reached.Done > 0)
+            {
+                display.WriteLine($"stopped after {reached.Done} of {reached.Of} pictures; the same command goes on from there");
+                throw;
+            }
         }
     }
 
     private static void Info(string path, string? png)
     {
+        if (png is not null && Path.GetFullPath(png) == Path.GetFullPath(path))
+            throw new InputException($"--png: found '{png}', which is the data set; expected another file");
         DataSource data = DataSource.Open(path, 1);
         Console.WriteLine(data.Name);
         foreach ((string name, ImageSet set) in new[] { ("training", data.Train), ("test", data.Test) })
@@ -81,18 +94,27 @@ public static class DataCommand
         if (png is null)
             return;
         ImageSet shown = data.Train;
-        int count = Math.Min(100, shown.Count);
-        ImageGrid.Compose(shown.Pixels.AsSpan(0, count * shown.ImageLength), shown.Height, shown.Width, shown.Channels, 10, 10).SavePng(png);
+        int side = Math.Min(10, LargestPicture / Math.Max(shown.Height, shown.Width)), count = Math.Min(side * side, shown.Count);
+        if (side == 0)
+            throw new InputException($"--png: found images of {shown.Height}x{shown.Width}, expected at most {LargestPicture} pixels a side");
+        byte[] images = new byte[count * shown.ImageLength];
+        for (int i = 0; i < count; i++)
+            shown.Image(i).CopyTo(images.AsSpan(i * shown.ImageLength));
+        ImageGrid.Compose(images, shown.Height, shown.Width, shown.Channels, side, side, scale: shown.Height > 128 ? 1 : 2).SavePng(png);
         Console.WriteLine($"wrote      {png}");
     }
 
     private static (double Mean, double Deviation) Statistics(ImageSet set, int channel)
     {
-        long sum = 0, squares = 0, count = set.Pixels.LongLength / set.Channels;
-        for (long i = channel; i < set.Pixels.LongLength; i += set.Channels)
+        long sum = 0, squares = 0, count = (long)set.Count * set.Height * set.Width;
+        for (int i = 0; i < set.Count; i++)
         {
-            sum += set.Pixels[i];
-            squares += set.Pixels[i] * set.Pixels[i];
+            ReadOnlySpan<byte> image = set.Image(i);
+            for (int p = channel; p < image.Length; p += set.Channels)
+            {
+                sum += image[p];
+                squares += image[p] * image[p];
+            }
         }
         double mean = (double)sum / count;
         return (mean / 255, Math.Sqrt(Math.Max(0, (double)squares / count - mean * mean)) / 255);

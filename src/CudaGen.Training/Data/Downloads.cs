@@ -32,6 +32,8 @@ public static class Downloads
         ["cifar-10"] = [new("cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530", "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz")],
     };
 
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
     private static RemoteFile[] Idx(string[] places, params string[] digests)
         => [.. IdxNames.Zip(digests, (name, md5) => new RemoteFile(name, md5, [.. places.Select(p => p + name)]))];
 
@@ -42,20 +44,30 @@ public static class Downloads
     /// <param name="interrupt">Stops between two blocks; what was fetched stays for the next time.</param>
     /// <exception cref="InputException">A file is to be had nowhere, or its digest is wrong.</exception>
     public static void Fetch(IReadOnlyList<RemoteFile> files, string folder, Action<string> report, CancellationToken interrupt)
+        => Fetch(files, folder, report, Patience, interrupt);
+
+    internal static void Fetch(IReadOnlyList<RemoteFile> files, string folder, Action<string> report, TimeSpan patience, CancellationToken interrupt)
     {
         ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(report);
+        if (File.Exists(folder))
+            throw new InputException($"{folder}: this is a file, expected a folder to fetch into");
         try
         {
             Directory.CreateDirectory(folder);
-            using HttpClient client = new() { Timeout = TimeSpan.FromSeconds(60) };
+            using HttpClient client = new() { Timeout = patience };
             foreach (RemoteFile file in files)
             {
                 string path = Path.Combine(folder, file.Name);
-                if (File.Exists(path) && Md5(path) == file.Md5)
+                string? found = FileFacts.Length(path) > 0 ? Md5(path) : null;
+                if (found == file.Md5)
                     report($"{path}: is here");
                 else
+                {
+                    if (found is not null)
+                        report($"{path}: found MD5 {found}, expected {file.Md5}; will be replaced");
                     FetchOne(client, file, path, report, interrupt);
+                }
                 if (file.Name.EndsWith(".tar.gz", StringComparison.Ordinal))
                     Unpack(path, folder, report);
             }
@@ -89,9 +101,13 @@ public static class Downloads
                 File.Delete(partial);
                 failure = $"found MD5 {found} at {url}, expected {file.Md5}";
             }
-            catch (Exception e) when (e is HttpRequestException or HttpIOException or InvalidOperationException || (e is TaskCanceledException && !interrupt.IsCancellationRequested))
+            catch (Exception e) when (e is HttpRequestException or HttpIOException or InvalidOperationException)
             {
                 failure = $"{url}: {e.Message.ReplaceLineEndings(" ")}";
+            }
+            catch (OperationCanceledException) when (!interrupt.IsCancellationRequested)
+            {
+                failure = $"{url}: nothing came for {client.Timeout.TotalSeconds} seconds";
             }
         }
         throw new InputException($"{file.Name}: could not be fetched; {failure}");
@@ -110,11 +126,29 @@ public static class Downloads
         bool goesOn = response.StatusCode == HttpStatusCode.PartialContent && response.Content.Headers.ContentRange?.From == have;
         using FileStream target = new(partial, goesOn ? FileMode.Append : FileMode.Create, FileAccess.Write);
         using Stream source = response.Content.ReadAsStream(interrupt);
+        // The client's time-out ends with the headers; a server that falls silent behind them would be waited for for ever.
+        using CancellationTokenSource silence = CancellationTokenSource.CreateLinkedTokenSource(interrupt);
         byte[] block = new byte[1 << 16];
-        for (int got; (got = source.Read(block)) > 0;)
+        while (true)
         {
-            interrupt.ThrowIfCancellationRequested();
+            silence.CancelAfter(client.Timeout);
+            int got = Read(source, block, silence.Token);
+            if (got == 0)
+                return;
             target.Write(block, 0, got);
+        }
+    }
+
+    private static int Read(Stream source, byte[] block, CancellationToken stop)
+    {
+        try
+        {
+            return source.ReadAsync(block, stop).AsTask().GetAwaiter().GetResult();
+        }
+        catch (IOException e)
+        {
+            // Of the network, which another address may do better, and not of the disk.
+            throw new HttpRequestException(e.Message, e);
         }
     }
 

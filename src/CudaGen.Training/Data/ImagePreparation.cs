@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.IO.Compression;
 using System.Security.Cryptography;
 using System.Text;
 using CudaGen.Nets;
@@ -9,17 +8,15 @@ namespace CudaGen.Training;
 
 /// <summary>
 /// Turns a folder or zip of pictures into a file of packed images. It works in lots: after each one the file and a journal beside it are
-/// written, so a run that is killed goes on behind the last whole lot and ends with the same bytes.
+/// written, so a run that is killed goes on behind the last whole lot and ends with the same bytes, unless the pictures are others by then.
 /// </summary>
-/// <param name="source">Folder, searched with all its subfolders, or zip file.</param>
-/// <param name="target">The file of packed images.</param>
+/// <param name="source">Folder, searched with all its subfolders but no links to folders, or zip file.</param>
+/// <param name="target">The file of packed images. An older such file is replaced, any other is refused.</param>
 /// <param name="size">Height and width of the images.</param>
 /// <param name="crop">Whether the square in the middle is taken, rather than the whole picture squeezed.</param>
 public sealed class ImagePreparation(string source, string target, int size, bool crop)
 {
     private const int Lot = 64;
-
-    private static readonly string[] Extensions = [".jpg", ".jpeg", ".png"];
 
     private string Partial => target + ".partial";
 
@@ -31,14 +28,11 @@ public sealed class ImagePreparation(string source, string target, int size, boo
     public (int Written, IReadOnlyList<string> Skipped) Run(Action<int, int, int> report, CancellationToken interrupt)
     {
         ArgumentNullException.ThrowIfNull(report);
+        CheckTarget();
+        using PictureSource pictures = PictureSource.Open(source, target);
         try
         {
-            using Pictures pictures = Pictures.Open(source);
             return Run(pictures, report, interrupt);
-        }
-        catch (InvalidDataException e)
-        {
-            throw new InputException($"{source}: found a damaged zip file ({e.Message.TrimEnd('.')})", e);
         }
         catch (Exception e) when (FileErrors.IsFileError(e))
         {
@@ -46,24 +40,39 @@ public sealed class ImagePreparation(string source, string target, int size, boo
         }
     }
 
-    private (int Written, IReadOnlyList<string> Skipped) Run(Pictures pictures, Action<int, int, int> report, CancellationToken interrupt)
+    // Before the work, which may take hours, and not after it.
+    private void CheckTarget()
     {
-        string key = Key(pictures.Names);
-        (int done, int written, List<string> skipped) = ReadJournal(key);
-        int length = size * size * 3;
-        if (done == 0)
-            File.WriteAllText(Journal, key + "\n");
-        using (FileStream file = new(Partial, FileMode.OpenOrCreate, FileAccess.Write, FileShare.None))
+        if (target.Length == 0 || Path.EndsInDirectorySeparator(target) || Directory.Exists(target))
+            throw new InputException($"target: found '{target}', which names a folder; expected a file to write");
+        string folder = Path.GetDirectoryName(Path.GetFullPath(target))!;
+        if (!Directory.Exists(folder))
+            throw new InputException($"{target}: the folder '{folder}' does not exist");
+        if (File.Exists(target) && !PackedImages.Is(target))
+            throw new InputException($"{target}: found a file that 'prepare' did not make, which is not overwritten; expected a new name");
+    }
+
+    private (int Written, IReadOnlyList<string> Skipped) Run(PictureSource pictures, Action<int, int, int> report, CancellationToken interrupt)
+    {
+        string key = Key(pictures);
+        int length = size * size * 3, done = 0, written;
+        List<string> skipped;
+        // Locked before the journal is looked at: a second run with the same target ends here and harms nothing of the first.
+        FileStream file = new(Partial, FileMode.OpenOrCreate, FileAccess.Write, FileShare.None);
+        try
         {
+            using FileStream closed = file;
+            (done, written, skipped) = ReadJournal(key, file.Length);
+            if (done == 0)
+                File.WriteAllText(Journal, key + "\n");
             file.SetLength(PackedImages.HeaderLength + (long)written * length);
             file.Seek(0, SeekOrigin.End);
-            while (done < pictures.Names.Count)
+            while (done < pictures.Count)
             {
                 interrupt.ThrowIfCancellationRequested();
-                int now = Math.Min(Lot, pictures.Names.Count - done);
-                (byte[]? Pixels, string Error)[] lot = Convert(pictures, done, now);
+                int now = Math.Min(Lot, pictures.Count - done);
                 StringBuilder lines = new();
-                foreach ((byte[]? pixels, string error) in lot)
+                foreach ((byte[]? pixels, string error) in Convert(pictures, done, now))
                 {
                     if (pixels is null)
                     {
@@ -75,9 +84,9 @@ public sealed class ImagePreparation(string source, string target, int size, boo
                     written++;
                 }
                 file.Flush(flushToDisk: true);
+                File.AppendAllText(Journal, lines.Append(CultureInfo.InvariantCulture, $"done {done + now} {written}\n").ToString());
                 done += now;
-                File.AppendAllText(Journal, lines.Append(CultureInfo.InvariantCulture, $"done {done} {written}\n").ToString());
-                report(done, pictures.Names.Count, skipped.Count);
+                report(done, pictures.Count, skipped.Count);
             }
             if (written > 0)
             {
@@ -86,10 +95,16 @@ public sealed class ImagePreparation(string source, string target, int size, boo
                 file.Flush(flushToDisk: true);
             }
         }
+        catch when (done == 0)
+        {
+            // Nothing that a later run could go on with.
+            Forget();
+            throw;
+        }
         if (written == 0)
         {
             Forget();
-            throw new InputException($"{source}: none of {pictures.Names.Count} pictures could be read; the first: {skipped[0]}");
+            throw new InputException($"{source}: none of {pictures.Count} pictures could be read; the first: {skipped[0]}");
         }
         File.Move(Partial, target, overwrite: true);
         File.Delete(Journal);
@@ -102,13 +117,13 @@ public sealed class ImagePreparation(string source, string target, int size, boo
         File.Delete(Journal);
     }
 
-    private (byte[]? Pixels, string Error)[] Convert(Pictures pictures, int first, int count)
+    // Files are read where they are decoded: of large ones, only as many as there are cores are in memory.
+    private (byte[]? Pixels, string Error)[] Convert(PictureSource pictures, int first, int count)
     {
-        byte[][] files = [.. Enumerable.Range(first, count).Select(pictures.Read)];
         var lot = new (byte[]?, string)[count];
         try
         {
-            Parallel.For(0, count, i => lot[i] = Convert(pictures.Names[first + i], files[i]));
+            Parallel.For(0, count, i => lot[i] = Convert(pictures, first + i));
         }
         catch (AggregateException e) when (e.InnerExceptions.FirstOrDefault(x => x is DeviceException) is { } missing)
         {
@@ -118,11 +133,11 @@ public sealed class ImagePreparation(string source, string target, int size, boo
         return lot;
     }
 
-    private (byte[]? Pixels, string Error) Convert(string name, byte[] bytes)
+    private (byte[]? Pixels, string Error) Convert(PictureSource pictures, int index)
     {
         try
         {
-            Picture picture = ImageFile.Decode(name, bytes);
+            Picture picture = ImageFile.Decode(pictures.NameOf(index), pictures.Read(index));
             return (ImageScaling.Scale(crop ? ImageScaling.CropSquare(picture) : picture, size, size).Pixels, "");
         }
         catch (InputException e)
@@ -131,16 +146,16 @@ public sealed class ImagePreparation(string source, string target, int size, boo
         }
     }
 
-    // What would give other bytes: another size, crop or list of pictures.
-    private string Key(IReadOnlyList<string> names)
+    // What would give other bytes: another size, crop or other pictures.
+    private string Key(PictureSource pictures)
     {
-        byte[] digest = SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', names)));
-        return string.Create(CultureInfo.InvariantCulture, $"cudagen-journal-1 size {size} crop {crop} pictures {System.Convert.ToHexString(digest)}");
+        byte[] digest = SHA256.HashData(Encoding.UTF8.GetBytes(string.Join("\0\0", pictures.Facts)));
+        return string.Create(CultureInfo.InvariantCulture, $"cudagen-journal-2 size {size} crop {crop} pictures {System.Convert.ToHexString(digest)}");
     }
 
-    private (int Done, int Written, List<string> Skipped) ReadJournal(string key)
+    private (int Done, int Written, List<string> Skipped) ReadJournal(string key, long partialLength)
     {
-        if (!File.Exists(Journal) || !File.Exists(Partial))
+        if (!File.Exists(Journal))
             return (0, 0, []);
         string text = File.ReadAllText(Journal);
         // A last line without its end was being written.
@@ -152,71 +167,16 @@ public sealed class ImagePreparation(string source, string target, int size, boo
         {
             if (line.StartsWith("skip ", StringComparison.Ordinal))
                 pending.Add(line[5..]);
-            else if (line.Split(' ') is ["done", string d, string w])
+            else if (line.Split(' ') is ["done", string d, string w] && int.TryParse(d, CultureInfo.InvariantCulture, out int lotEnd)
+                && int.TryParse(w, CultureInfo.InvariantCulture, out int images))
             {
-                (done, written) = (int.Parse(d, CultureInfo.InvariantCulture), int.Parse(w, CultureInfo.InvariantCulture));
+                (done, written) = (lotEnd, images);
                 skipped.AddRange(pending);
                 pending.Clear();
             }
-        }
-        return new FileInfo(Partial).Length >= PackedImages.HeaderLength + (long)written * size * size * 3 ? (done, written, skipped) : (0, 0, []);
-    }
-
-    /// <summary>Pictures by name, in one order on every system.</summary>
-    private sealed class Pictures : IDisposable
-    {
-        private readonly ZipArchive? _zip;
-        private readonly string _folder = "";
-
-        private Pictures(string folder, IEnumerable<string> names, ZipArchive? zip)
-            => (_folder, Names, _zip) = (folder, [.. names.Where(IsPicture).Order(StringComparer.Ordinal)], zip);
-
-        public IReadOnlyList<string> Names { get; }
-
-        public static Pictures Open(string source)
-        {
-            Pictures pictures;
-            if (Directory.Exists(source))
-            {
-                pictures = new(source, Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories)
-                    .Select(f => Path.GetRelativePath(source, f).Replace('\\', '/')), null);
-            }
-            else if (File.Exists(source))
-            {
-                ZipArchive zip = ZipFile.OpenRead(source);
-                // Names inside are only shown, never taken for places on the disk.
-                pictures = new("", zip.Entries.Where(e => e.Name.Length > 0).Select(e => e.FullName), zip);
-            }
             else
-                throw new InputException($"{source}: there is no such folder or zip file");
-            if (pictures.Names.Count == 0)
-            {
-                pictures.Dispose();
-                throw new InputException($"{source}: found no file that ends with {string.Join(", ", Extensions)}");
-            }
-            return pictures;
+                return (0, 0, []);
         }
-
-        private static bool IsPicture(string name) => Extensions.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase);
-
-        public byte[] Read(int index)
-        {
-            try
-            {
-                if (_zip is null)
-                    return File.ReadAllBytes(Path.Combine(_folder, Names[index]));
-                using Stream stream = _zip.GetEntry(Names[index])!.Open();
-                using MemoryStream bytes = new();
-                stream.CopyTo(bytes);
-                return bytes.ToArray();
-            }
-            catch (Exception e) when (FileErrors.IsFileError(e) || e is InvalidDataException)
-            {
-                // Decodes as an empty file, and is left out as that.
-                return [];
-            }
-        }
-
-        public void Dispose() => _zip?.Dispose();
+        return partialLength >= PackedImages.HeaderLength + (long)written * size * size * 3 ? (done, written, skipped) : (0, 0, []);
     }
 }

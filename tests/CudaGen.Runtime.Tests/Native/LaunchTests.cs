@@ -111,11 +111,12 @@ public sealed class LaunchTests
     {
         using Device device = CudaHere.Open();
         using Arena arena = new(device, "test", 1 << 16);
-        Buffer<int> extents = arena.Take<int>(6), threads = arena.Take<int>(24 * 210);
-        device.Upload(threads, Enumerable.Repeat(-1, threads.Length).ToArray());
+        const int Threads = 24 * 210;
+        Buffer<int> extents = arena.Take<int>(6), threads = arena.Take<int>(Threads);
+        device.Upload(threads, Enumerable.Repeat(-1, Threads).ToArray());
         device.Launch(Where, new(2, 3, 4), new(5, 6, 7), 0, extents, threads);
         Assert.Equal([2, 3, 4, 5, 6, 7], device.ToArray(extents));
-        Assert.Equal(Enumerable.Range(0, threads.Length).Select(i => i % 210), device.ToArray(threads));
+        Assert.Equal(Enumerable.Range(0, Threads).Select(i => i % 210), device.ToArray(threads));
     }
 
     [Fact]
