@@ -174,7 +174,11 @@ public sealed class UnrolledTests
             return slopes;
         }
 
-        public double Loss() => LossOf(_ended ?? Ended(), Fake, target: 1, null);
+        public double Loss()
+        {
+            double[] w = _ended ?? Ended();
+            return -LossOf(w, _real, target: 1, null) - LossOf(w, Fake, target: 0, null);
+        }
 
         private double[] Ended()
         {

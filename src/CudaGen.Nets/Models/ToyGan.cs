@@ -21,7 +21,12 @@ public sealed record ToySizes(int Dimensions = 2, int Latent = 2, int Discrimina
 /// <summary>
 /// The GAN of the theory tutorial, which learns a Gaussian in the plane: a linear generator and a small discriminator with two
 /// logits, class 0 for generated and 1 for real points. The generator's update takes the points that the discriminator has just seen.
-/// With <see cref="Tricks.Unroll"/> its loss is that of a discriminator which is some updates ahead, and its gradient goes through these updates.
+/// With <see cref="Tricks.Unroll"/> the generator plays against a discriminator which is some updates ahead, and its gradient goes through
+/// these updates:
+/// <code>
+/// discriminator   L(w) = CE(D_w(x), real) + CE(D_w(G(z)), generated)
+/// generator       CE(D_w(G(z)), real), or with <see cref="Minimax"/> -L(w), or unrolled -L(w_K), where w_K comes of K updates of w on L
+/// </code>
 /// </summary>
 public sealed class ToyGan : AdversarialModel
 {
@@ -30,7 +35,8 @@ public sealed class ToyGan : AdversarialModel
 
     private readonly ToySizes _sizes;
     private UnrolledDiscriminator? _unrolled;
-    private Tensor _discarded;
+    private Network _judgeOfReal = null!;
+    private Tensor _onReal, _onFake;
 
     public ToyGan(ToySizes sizes, AdversarialOptions options) : base("toy2d", options)
     {
@@ -52,7 +58,7 @@ public sealed class ToyGan : AdversarialModel
     {
         ArgumentNullException.ThrowIfNull(sizes);
         AdamOptions adam = new(1e-3f, 0.5f, EpsilonPlace: epsilon);
-        return new(sizes, new(sizes.Spec(), adam with { LearningRate = 1e-4f }, adam) { FreshCodes = false, Tricks = tricks });
+        return new(sizes, new(sizes.Spec(), adam with { LearningRate = 1e-4f }, adam) { FreshCodes = false, Tricks = tricks }) { Minimax = true };
     }
 
     private static ToyGan Of(ToySizes sizes, Tricks tricks, AdamOptions discriminator)
@@ -60,6 +66,13 @@ public sealed class ToyGan : AdversarialModel
         ArgumentNullException.ThrowIfNull(sizes);
         return new(sizes, new(sizes.Spec(), discriminator, discriminator with { LearningRate = 0.01f }) { FreshCodes = false, Tricks = tricks });
     }
+
+    /// <summary>
+    /// Whether the generator's loss is the discriminator's with the other sign, of which only the part on generated points matters, as in
+    /// theory and in Metz et al. It always is where the discriminator is unrolled: of no other loss does the part that goes through the
+    /// updates vanish as the discriminator gets better.
+    /// </summary>
+    public bool Minimax { get; init; }
 
     /// <summary>The discriminator's optimiser.</summary>
     public AdamOptions DiscriminatorOptions => Options.Discriminator.Adam!.Value;
@@ -83,7 +96,8 @@ public sealed class ToyGan : AdversarialModel
         base.Build(planner);
         if (Tricks.Unroll == 0)
             return;
-        _discarded = planner.Activation(Shape.Scalar);
+        (_onReal, _onFake) = (planner.Activation(Shape.Scalar), planner.Activation(Shape.Scalar));
+        _judgeOfReal = Discriminator.Rows(planner, 0, planner.Batch);
         _unrolled = new(planner, Tricks.Unroll, Discriminator, DiscriminatorGroup, DiscriminatorOptimiser, PassesAhead, TangentOfLosses);
     }
 
@@ -91,22 +105,22 @@ public sealed class ToyGan : AdversarialModel
     {
         Generator.Forward(Device);
         ForwardDiscriminator();
-        DiscriminatorLosses(Loss(OnReal), Loss(OnFake));
+        DiscriminatorLosses(Loss(OnReal), Loss(OnFake), 1);
         Reduce.Add(Device, Loss(Total), Loss(OnReal), Loss(OnFake));
         BackwardDiscriminator();
     }
 
-    private void DiscriminatorLosses(Tensor onReal, Tensor onFake)
+    private void DiscriminatorLosses(Tensor onReal, Tensor onFake, float sign)
     {
-        Kernels.Losses.SoftmaxCrossEntropy(Device, onReal, RealScoreGradients, RealScores, RealClass, 1f / Batch);
-        Kernels.Losses.SoftmaxCrossEntropy(Device, onFake, FakeScoreGradients, FakeScores, FakeClass, 1f / Batch);
+        Kernels.Losses.SoftmaxCrossEntropy(Device, onReal, RealScoreGradients, RealScores, RealClass, sign / Batch);
+        Kernels.Losses.SoftmaxCrossEntropy(Device, onFake, FakeScoreGradients, FakeScores, FakeClass, sign / Batch);
     }
 
     // Both passes of an update that is only tried: its losses are no losses of the step.
     private void PassesAhead(bool parameters)
     {
         ForwardDiscriminator();
-        DiscriminatorLosses(_discarded, _discarded);
+        DiscriminatorLosses(_onReal, _onFake, 1);
         if (parameters)
             BackwardDiscriminator();
         else
@@ -124,7 +138,8 @@ public sealed class ToyGan : AdversarialModel
             return;
         }
         ForwardGenerator();
-        Kernels.Losses.SoftmaxCrossEntropy(Device, Loss(OfGenerator), Judge.DY, Judge.Y, RealClass, 1f / Batch);
+        (int target, float sign) = Minimax ? (FakeClass, -1f) : (RealClass, 1f);
+        Kernels.Losses.SoftmaxCrossEntropy(Device, Loss(OfGenerator), Judge.DY, Judge.Y, target, sign / Batch);
         BackwardJudge();
     }
 
@@ -132,8 +147,10 @@ public sealed class ToyGan : AdversarialModel
     {
         Generate();
         unrolled.Forward(Device);
-        Judge.Forward(Device);
-        Kernels.Losses.SoftmaxCrossEntropy(Device, Loss(OfGenerator), Judge.DY, Judge.Y, RealClass, 1f / Batch);
+        ForwardDiscriminator();
+        DiscriminatorLosses(_onReal, _onFake, -1);
+        Reduce.Add(Device, Loss(OfGenerator), _onReal, _onFake);
+        _judgeOfReal.Backward(Device);
         Judge.Backward(Device);
         unrolled.Backward(Device, Generator.DY, Batch);
     }
