@@ -1,3 +1,4 @@
+using System.Text.Json;
 using CudaGen.Kernels;
 using CudaGen.Runtime;
 using CudaGen.Tests;
@@ -71,6 +72,46 @@ public sealed class UnrolledTests
             TestContext.Current.TestOutputHelper?.WriteLine($"the updates are {added / norm:P1} of the gradient");
             Assert.True(added > 1e-3 * norm, $"the updates are {added / norm:E1} of the gradient");
         }
+    }
+
+    /// <summary>The same against PyTorch's automatic differentiation (tests/golden/unrolled/make_unrolled.py).</summary>
+    [Fact]
+    public void The_gradient_is_that_of_automatic_differentiation()
+    {
+        SafeTensors file = SafeTensors.Read(Path.Combine(Files.Golden, "unrolled", "unrolled-7.safetensors"));
+        foreach (JsonProperty c in JsonDocument.Parse(file.Metadata["cases"]).RootElement.EnumerateObject())
+        {
+            float Number(string name) => c.Value.GetProperty(name).GetSingle();
+            AdamOptions adam = new(Number("rate"), Number("beta1"), Number("beta2"), Number("epsilon"),
+                c.Value.GetProperty("hat").GetBoolean() ? AdamEpsilon.Hat : AdamEpsilon.Corrected);
+            ToySizes sizes = new(2, 2, 9, 7);
+            foreach (Func<Device> open in Devices)
+            {
+                using Device device = open();
+                using ToyGan model = new(sizes, new(sizes.Spec(), adam, adam) { FreshCodes = false, Tricks = new() { Unroll = (int)Number("ahead") } });
+                model.Plan(device, Batch, 1);
+                foreach ((string prefix, string place) in new[] { ("param.d.", ""), ("optimiser.d.m.", "m_"), ("optimiser.d.v.", "v_") })
+                {
+                    foreach (Parameter p in model.Groups[0].Parameters)
+                        device.Upload(model.State().Single(t => t.Name == prefix + p.Name).Tensor, Stored(place + ShortName(p)));
+                }
+                device.Upload(model.State().Single(t => t.Name == "optimiser.d.updates").Counter, [c.Value.GetProperty("updates").GetUInt64()]);
+                device.Upload(model.Real, Stored("real"));
+                // No codes were drawn: the generated points are what stands here.
+                device.Upload(model.Fake, Stored("fake"));
+                model.GeneratorLoss();
+                Assert.Equal(Stored("expected.loss")[0], model.Losses[3], 2e-6);
+                Compare(device.ToArray(model.Generator.DY), Expected("fake"), $"{c.Name}, points");
+                foreach (Parameter p in model.Groups[0].Parameters)
+                    Compare(device.ToArray(p.Gradient), Expected(ShortName(p)), $"{c.Name}, {p.Name}");
+            }
+
+            float[] Stored(string name) => file.Tensors[$"{c.Name}.{name}"].Floats.ToArray();
+            double[] Expected(string name) => Array.ConvertAll(Stored("expected.g_" + name), x => (double)x);
+        }
+
+        // fc1.weight is w1.
+        static string ShortName(Parameter p) => $"{p.Name[p.Name.IndexOf('.', StringComparison.Ordinal) + 1]}{p.Name[2]}";
     }
 
     private static void Compare(float[] found, double[] expected, string what)
