@@ -3,6 +3,7 @@
 //   forward    y = f(x + b)                 x may be y; b may be null
 //   backward   dx = dy f'(y)                needs y; dx is overwritten and may be dy
 //              db += column sums of dx      through partial sums, one for each SLAB of rows
+//   tangent    tdx = tdy f'(y) + tx dx f''(y) / f'(y)      needs y and dx; tdx is overwritten and may be tdy
 #include "activation.cuh"
 #include "common.cuh"
 
@@ -25,6 +26,16 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
     FOR_EACH(i, n)
     {
         dx[i] = dy[i] * activation_derivative(kind, slope, y[i]);
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    activation_backward_tangent(float* tdx, const float* tdy, const float* tx, const float* dx, const float* y, int n,
+                                int kind, float slope)
+{
+    FOR_EACH(i, n)
+    {
+        tdx[i] = tdy[i] * activation_derivative(kind, slope, y[i]) + tx[i] * dx[i] * activation_curvature(kind, y[i]);
     }
 }
 

@@ -1,4 +1,4 @@
-// activation.cuh - the element-wise functions f after a layer and their derivatives from y = f(x).
+// activation.cuh - the element-wise functions f after a layer and their derivatives, first and second, from y = f(x).
 #pragma once
 
 // The numbers of ActivationKind in CudaGen.Kernels.
@@ -47,5 +47,21 @@ static __device__ __forceinline__ float activation_derivative(int kind, float sl
         return y * (1 - y);
     default:
         return 1;
+    }
+}
+
+// f'' / f', without the kinks.
+static __device__ __forceinline__ float activation_curvature(int kind, float y)
+{
+    switch (kind)
+    {
+    case ELU:
+        return y > 0 ? 0.0f : 1.0f;
+    case TANH:
+        return -2 * y;
+    case SIGMOID:
+        return 1 - 2 * y;
+    default:
+        return 0;
     }
 }

@@ -5,6 +5,7 @@
 //   binary cross-entropy    L = scale sum max(x, 0) - x t + ln(1 + e^-|x|)     dx = scale (sigmoid(x) - t)
 //   mean                    L = scale sum x                                    dx = scale
 //   softmax cross-entropy   L = scale sum over rows of ln(sum e^x) - x[target] dx = scale (softmax(x) - one-hot)
+//     its tangent           tdx = scale p (tx - sum p tx), p = softmax(x): how dx changes where x moves along tx
 //
 // dx is overwritten, or null where only the value is wanted. The value leaves as one partial sum of each CHUNK of
 // elements, or of rows, times scale; sum_partials of reduce.cu adds them.
@@ -141,5 +142,26 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
         sum = block_sum(sum);
         if (threadIdx.x == 0)
             partial[chunk] = scale * sum;
+    }
+}
+
+// tdx, tx and x (rows, classes): tdx = scale p (tx - sum p tx), p = softmax(x). A thread takes a whole row.
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    softmax_tangent(float* tdx, const float* tx, const float* x, int rows, int classes, float scale)
+{
+    FOR_EACH(row, rows)
+    {
+        unsigned first = row * classes;
+        float largest = x[first], total = 0, mean = 0;
+        for (int k = 1; k < classes; k++)
+            largest = fmaxf(largest, x[first + k]);
+        for (int k = 0; k < classes; k++)
+        {
+            float weight = expf(x[first + k] - largest);
+            total += weight;
+            mean += weight * tx[first + k];
+        }
+        for (int k = 0; k < classes; k++)
+            tdx[first + k] = scale * expf(x[first + k] - largest) / total * (tx[first + k] - mean / total);
     }
 }

@@ -3,10 +3,13 @@
 //   Adam      m = b1 m + (1 - b1) g       v = b2 v + (1 - b2) g^2
 //             p -= lr mhat / (sqrt(vhat) + eps)                        Kingma and Ba 2015, algorithm 1
 //             p -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps)  the paper's epsilon hat
+//   Adam, back through the update, with r = sqrt(vhat) + eps as above and c its factor of sqrt(v)
+//             dm -= lr dp / r          dv += lr dp m c / (2 sqrt(v) r^2), 0 where v is
+//             dg = (1 - b1) dm + 2 (1 - b2) g dv, then dm = b1 dm, dv = b2 dv; needs g, and m and v of after the update
 //   RMSProp   v = a v + (1 - a) g^2       p -= lr g / (sqrt(v) + eps) or lr g / sqrt(v + eps)
 //   clip      p = min(max(p, -bound), bound)                           Arjovsky et al. 2017, algorithm 1
 //
-// p, m and v are updated, g is only read.
+// p, m and v are updated, g is only read; back through Adam, dg is overwritten, dm and dv are updated.
 #include "common.cuh"
 
 struct AdamRates
@@ -56,6 +59,25 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
         }
         for (unsigned j = i; j < min(i + 4, (unsigned)n); j++)
             adam_update(p[j], m[j], v[j], g[j], a);
+    }
+}
+
+// dp is that of p before the update, too.
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    adam_backward(float* dg, float* dm, float* dv, const float* dp, const float* g, const float* m, const float* v,
+                  const unsigned long long* step, int n, float learning_rate, float beta1, float beta2, float log_beta1,
+                  float log_beta2, float epsilon, int epsilon_hat)
+{
+    AdamRates a = adam_rates(*step, learning_rate, beta1, beta2, log_beta1, log_beta2, epsilon, epsilon_hat);
+    FOR_EACH(i, n)
+    {
+        float root = sqrtf(v[i]), below = a.correction * root + a.epsilon, share = a.rate * dp[i] / below;
+        float first = dm[i] - share, second = dv[i];
+        if (root > 0)
+            second += share * (m[i] / root) * (0.5f * a.correction) / below;
+        dg[i] = (1 - a.beta1) * first + 2 * (1 - a.beta2) * g[i] * second;
+        dm[i] = a.beta1 * first;
+        dv[i] = a.beta2 * second;
     }
 }
 

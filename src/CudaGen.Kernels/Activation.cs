@@ -78,15 +78,26 @@ public readonly record struct Activation(ActivationKind Kind, float Slope = 0)
         ActivationKind.Sigmoid => y * (T.One - y),
         _ => T.One,
     };
+
+    /// <summary>f''(x) / f'(x) from y = f(x), without the kinks; 0 where f' is.</summary>
+    public T Curvature<T>(T y) where T : IFloatingPointIeee754<T> => Kind switch
+    {
+        ActivationKind.Elu => y > T.Zero ? T.Zero : T.One,
+        ActivationKind.Tanh => -(y + y),
+        ActivationKind.Sigmoid => T.One - (y + y),
+        _ => T.Zero,
+    };
 }
 
 /// <summary>
 /// Bias and activation of a layer, for outputs of any shape whose last extent is the C channels.
 /// <code>
-/// forward    y = f(x + b)
-/// backward   dx = dy * f'(y)      db += sum over all but the channels of dx
+/// forward            y = f(x + b)
+/// backward           dx = dy * f'(y)      db += sum over all but the channels of dx
+/// backward tangent   tdx = tdy * f'(y) + tx * dx * f''/f'(y)
 /// </code>
-/// The backward pass needs y; dx is overwritten and may be dy itself, db is accumulated.
+/// The backward pass needs y; dx is overwritten and may be dy itself, db is accumulated. The last is the derivative of the
+/// backward pass along tangents: tx of what f is applied to, tdy of dy; it needs y and dx.
 /// </summary>
 public static unsafe class BiasActivation
 {
@@ -97,6 +108,7 @@ public static unsafe class BiasActivation
     private static readonly Kernel BackwardKernel = new(KernelFiles.Activation, "activation_backward");
     private static readonly Kernel BiasBackwardKernel = new(KernelFiles.Activation, "bias_activation_backward");
     private static readonly Kernel ColumnSumKernel = new(KernelFiles.Activation, "column_sum");
+    private static readonly Kernel TangentKernel = new(KernelFiles.Activation, "activation_backward_tangent");
 
     /// <summary>y = f(y + bias) in place. <paramref name="bias"/> has shape (C); pass null for none.</summary>
     /// <exception cref="ShapeException">The bias does not fit the channels of y.</exception>
@@ -168,6 +180,34 @@ public static unsafe class BiasActivation
         device.Launch(BiasBackwardKernel, new(slabs, warps), new(32, 8), 0, dx, partial, dy, y, rows, channels, (int)activation.Kind,
             activation.Slope);
         device.Launch(ColumnSumKernel, warps, new(32, 8), 0, db, partial, slabs, channels);
+    }
+
+    /// <summary>
+    /// tdx = tdy f'(y) + tx dx f''(y) / f'(y): how dx = dy f'(y) changes where x moves along tx and dy along tdy (Pearlmutter 1994).
+    /// <paramref name="tdx"/> may be <paramref name="tdy"/>. All have the shape of y.
+    /// </summary>
+    /// <exception cref="ShapeException">The shapes differ.</exception>
+    public static void BackwardTangent(Device device, Tensor tdx, Tensor tdy, Tensor tx, Tensor dx, Tensor y, Activation activation)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        Shape.RequireEqual(tdx, y);
+        Shape.RequireEqual(tdy, y);
+        Shape.RequireEqual(tx, y);
+        Shape.RequireEqual(dx, y);
+        if (device.Kind == DeviceKind.Cuda)
+            device.LaunchOver(TangentKernel, y.Length, tdx, tdy, tx, dx, y, y.Length, (int)activation.Kind, activation.Slope);
+        else if (device.IsReference)
+            ReferenceBackwardTangent<float>(tdx.Span, tdy.Span, tx.Span, dx.Span, y.Span, activation);
+        else
+            ElementWise.ActivationBackwardTangent(device, tdx, tdy, tx, dx, y, activation);
+    }
+
+    internal static void ReferenceBackwardTangent<T>(Span<T> tdx, ReadOnlySpan<T> tdy, ReadOnlySpan<T> tx, ReadOnlySpan<T> dx, ReadOnlySpan<T> y,
+        Activation activation)
+        where T : IFloatingPointIeee754<T>
+    {
+        for (int i = 0; i < y.Length; i++)
+            tdx[i] = tdy[i] * activation.Derivative(y[i]) + tx[i] * dx[i] * activation.Curvature(y[i]);
     }
 
     /// <summary>Floats of scratch memory that both passes need for an output of this shape, on any device.</summary>

@@ -14,6 +14,7 @@ namespace CudaGen.Kernels;
 /// BCE with logits       L = scale * sum max(x, 0) - x t + ln(1 + e^-|x|)      dx = scale (sigmoid(x) - t)
 /// mean                  L = scale * sum x                                     dx = scale
 /// softmax               L = scale * sum over rows of ln(sum e^x) - x[target]  dx = scale (softmax(x) - one-hot)
+/// softmax, tangent      tdx = scale p (tx - sum p tx), p = softmax(x)
 /// </code>
 /// The scale carries the reduction: 1 / elements for a mean over everything, 1 / N for a sum over pixels and a mean over
 /// the batch.
@@ -25,6 +26,7 @@ public static unsafe class Losses
     private static readonly Kernel CrossEntropyKernel = new(KernelFiles.Losses, "binary_cross_entropy");
     private static readonly Kernel MeanKernel = new(KernelFiles.Losses, "mean");
     private static readonly Kernel SoftmaxKernel = new(KernelFiles.Losses, "softmax_cross_entropy");
+    private static readonly Kernel SoftmaxTangentKernel = new(KernelFiles.Losses, "softmax_tangent");
 
     /// <summary>Squared error. <paramref name="loss"/> is one element; <paramref name="dx"/> has the shape of x or is null.</summary>
     /// <exception cref="ShapeException">x, t and dx differ.</exception>
@@ -113,6 +115,23 @@ public static unsafe class Losses
             // Two classes and a batch: nothing to gain from vectors or threads.
             loss.Span[0] = (float)ReferenceSoftmax<float>(dx is null ? default : dx.Value.Span, x.Span, x.Shape.RowLength, target, scale);
         }
+    }
+
+    /// <summary>
+    /// The derivative of the gradient dx of <see cref="SoftmaxCrossEntropy"/> where the logits move along tx: tdx = scale p (tx - sum p tx)
+    /// in each row, with p = softmax(x). The target does not matter. All are (N, classes).
+    /// </summary>
+    /// <exception cref="ShapeException">The shapes differ.</exception>
+    public static void SoftmaxTangent(Device device, Tensor tdx, Tensor tx, Tensor x, float scale)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        Shape.RequireEqual(tdx, x);
+        Shape.RequireEqual(tx, x);
+        int rows = x.Shape.Rows, classes = x.Shape.RowLength;
+        if (device.Kind == DeviceKind.Cuda)
+            device.LaunchOver(SoftmaxTangentKernel, rows, tdx, tx, x, rows, classes, scale);
+        else // As above, nothing to gain.
+            ReferenceSoftmaxTangent<float>(tdx.Span, tx.Span, x.Span, classes, scale);
     }
 
     /// <summary>
@@ -227,6 +246,25 @@ public static unsafe class Losses
             }
         }
         return scale * sum;
+    }
+
+    internal static void ReferenceSoftmaxTangent<T>(Span<T> tdx, ReadOnlySpan<T> tx, ReadOnlySpan<T> x, int classes, float scale)
+        where T : IFloatingPointIeee754<T>
+    {
+        for (int first = 0; first < x.Length; first += classes)
+        {
+            T largest = x[first], total = T.Zero, mean = T.Zero;
+            for (int k = 0; k < classes; k++)
+                largest = T.Max(largest, x[first + k]);
+            for (int k = 0; k < classes; k++)
+            {
+                T weight = T.Exp(x[first + k] - largest);
+                total += weight;
+                mean += weight * tx[first + k];
+            }
+            for (int k = 0; k < classes; k++)
+                tdx[first + k] = T.CreateChecked(scale) * T.Exp(x[first + k] - largest) / total * (tx[first + k] - mean / total);
+        }
     }
 
     internal static double ReferenceCrossEntropy<T>(Span<T> dx, ReadOnlySpan<T> x, ReadOnlySpan<T> t, float target, float scale)

@@ -29,6 +29,7 @@ public readonly record struct RmsPropOptions(float LearningRate, float Alpha = 0
 public static unsafe class Optimisers
 {
     private static readonly Kernel AdamKernel = new(KernelFiles.Optimisers, "adam");
+    private static readonly Kernel AdamBackwardKernel = new(KernelFiles.Optimisers, "adam_backward");
     private static readonly Kernel RmsPropKernel = new(KernelFiles.Optimisers, "rms_prop");
     private static readonly Kernel ClipKernel = new(KernelFiles.Optimisers, "clip");
 
@@ -60,6 +61,41 @@ public static unsafe class Optimisers
     private static void LaunchAdam(Device device, Tensor p, Tensor g, Tensor m, Tensor v, Buffer<ulong> step, AdamOptions o)
         => device.LaunchOver(AdamKernel, (int)(((long)p.Length + 3) / 4), p, m, v, g, step, p.Length, o.LearningRate, o.Beta1, o.Beta2,
             (float)Math.Log(o.Beta1), (float)Math.Log(o.Beta2), o.Epsilon, o.EpsilonPlace == AdamEpsilon.Hat ? 1 : 0);
+
+    /// <summary>
+    /// The way back through an update of <see cref="Adam"/>, for a loss that depends on what it left: dp is the gradient with respect to p
+    /// after the update, and with respect to p before it as well; dm and dv go from those of m and v after it to those before it; dg is
+    /// overwritten. Needs g, and m and v as the update left them.
+    /// <code>
+    /// r = c sqrt(v) + eps      dm -= rate dp / r      dv += rate dp m c / (2 sqrt(v) r^2), 0 where v is
+    /// dg = (1 - b1) dm + 2 (1 - b2) g dv              then dm = b1 dm, dv = b2 dv
+    /// </code>
+    /// </summary>
+    /// <exception cref="ShapeException">The tensors differ.</exception>
+    public static void AdamBackward(Device device, Tensor dg, Tensor dm, Tensor dv, Tensor dp, Tensor g, Tensor m, Tensor v, Buffer<ulong> step,
+        AdamOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        Shape.RequireEqual(dg, dp);
+        Shape.RequireEqual(dm, dp);
+        Shape.RequireEqual(dv, dp);
+        Shape.RequireEqual(g, dp);
+        Shape.RequireEqual(m, dp);
+        Shape.RequireEqual(v, dp);
+        if (device.Kind == DeviceKind.Cuda)
+        {
+            device.LaunchOver(AdamBackwardKernel, dp.Length, dg, dm, dv, dp, g, m, v, step, dp.Length, options.LearningRate, options.Beta1,
+                options.Beta2, (float)Math.Log(options.Beta1), (float)Math.Log(options.Beta2), options.Epsilon,
+                options.EpsilonPlace == AdamEpsilon.Hat ? 1 : 0);
+            return;
+        }
+        (double rate, double correction) = AdamRates(step.Span[0] + 1, options);
+        if (device.IsReference)
+            ReferenceAdamBackward<float>(dg.Span, dm.Span, dv.Span, dp.Span, g.Span, m.Span, v.Span, step.Span[0] + 1, options);
+        else
+            Maps.Run(device, dp.Length, new AdamBackwardMap((float*)dg.Address, (float*)dm.Address, (float*)dv.Address, (float*)dp.Address,
+                (float*)g.Address, (float*)m.Address, (float*)v.Address, options.Beta1, options.Beta2, (float)rate, (float)correction, options.Epsilon));
+    }
 
     /// <summary>v = a v + (1 - a) g^2, p -= lr g / (sqrt(v) + eps) or lr g / sqrt(v + eps).</summary>
     /// <exception cref="ShapeException">The tensors differ.</exception>
@@ -112,6 +148,23 @@ public static unsafe class Optimisers
         }
     }
 
+    internal static void ReferenceAdamBackward<T>(Span<T> dg, Span<T> dm, Span<T> dv, ReadOnlySpan<T> dp, ReadOnlySpan<T> g, ReadOnlySpan<T> m,
+        ReadOnlySpan<T> v, ulong t, AdamOptions o)
+        where T : IFloatingPointIeee754<T>
+    {
+        (double rate, double correction) = AdamRates(t, o);
+        T b1 = T.CreateChecked(o.Beta1), b2 = T.CreateChecked(o.Beta2), two = T.CreateChecked(2), c = T.CreateChecked(correction);
+        for (int i = 0; i < dp.Length; i++)
+        {
+            T root = T.Sqrt(v[i]), share = T.CreateChecked(rate) * dp[i] / (c * root + T.CreateChecked(o.Epsilon));
+            T first = dm[i] - share, second = dv[i];
+            if (root > T.Zero)
+                second += share * (m[i] / root) * c / (two * (c * root + T.CreateChecked(o.Epsilon)));
+            dg[i] = (T.One - b1) * first + two * (T.One - b2) * g[i] * second;
+            (dm[i], dv[i]) = (b1 * first, b2 * second);
+        }
+    }
+
     internal static void ReferenceRmsProp<T>(Span<T> p, ReadOnlySpan<T> g, Span<T> v, RmsPropOptions o)
         where T : IFloatingPointIeee754<T>
     {
@@ -148,6 +201,28 @@ public static unsafe class Optimisers
             TVec root = TSimd.Fma(TSimd.Sqrt(second), TSimd.Set(correction), TSimd.Set(epsilon));
             TVec update = TSimd.Div(TSimd.Mul(TSimd.Set(rate), first), root);
             lanes.Store<TSimd, TVec>(p + i, TSimd.Sub(lanes.Load<TSimd, TVec>(p + i), update));
+            return TSimd.Set(0);
+        }
+    }
+
+    private readonly struct AdamBackwardMap(float* dg, float* dm, float* dv, float* dp, float* g, float* m, float* v, float beta1, float beta2,
+        float rate, float correction, float epsilon) : IMap
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVec At<TSimd, TVec>(int i, Lanes lanes)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            TVec root = TSimd.Sqrt(lanes.Load<TSimd, TVec>(v + i)), below = TSimd.Fma(root, TSimd.Set(correction), TSimd.Set(epsilon));
+            TVec share = TSimd.Div(TSimd.Mul(TSimd.Set(rate), lanes.Load<TSimd, TVec>(dp + i)), below);
+            TVec bend = TSimd.Div(TSimd.Mul(TSimd.Mul(share, TSimd.Div(lanes.Load<TSimd, TVec>(m + i), root)), TSimd.Set(0.5f * correction)), below);
+            TVec first = TSimd.Sub(lanes.Load<TSimd, TVec>(dm + i), share);
+            // 0 / 0 where there was no gradient yet.
+            TVec second = TSimd.Add(lanes.Load<TSimd, TVec>(dv + i), TSimd.And(bend, TSimd.Greater(root, TSimd.Set(0))));
+            TVec gradient = TSimd.Mul(TSimd.Mul(TSimd.Set(2 * (1 - beta2)), lanes.Load<TSimd, TVec>(g + i)), second);
+            lanes.Store<TSimd, TVec>(dg + i, TSimd.Fma(TSimd.Set(1 - beta1), first, gradient));
+            lanes.Store<TSimd, TVec>(dm + i, TSimd.Mul(TSimd.Set(beta1), first));
+            lanes.Store<TSimd, TVec>(dv + i, TSimd.Mul(TSimd.Set(beta2), second));
             return TSimd.Set(0);
         }
     }

@@ -6,7 +6,7 @@ namespace CudaGen.Nets;
 /// <summary>How the elements of a parameter start.</summary>
 /// <param name="Kind">Which distribution.</param>
 /// <param name="Mean">Its mean.</param>
-/// <param name="Deviation">The deviation of a normal one.</param>
+/// <param name="Deviation">The deviation of a normal one; the length of orthogonal rows.</param>
 public readonly record struct Initialiser(InitialiserKind Kind, float Mean = 0, float Deviation = 0)
 {
     public static Initialiser Zero => new(InitialiserKind.Constant);
@@ -20,6 +20,12 @@ public readonly record struct Initialiser(InitialiserKind Kind, float Mean = 0, 
 
     /// <summary>Normal, drawn again beyond two deviations: TensorFlow's truncated normal.</summary>
     public static Initialiser TruncatedNormal(float deviation) => new(InitialiserKind.TruncatedNormal, 0, deviation);
+
+    /// <summary>
+    /// Rows that are orthogonal and of length <paramref name="gain"/>, or columns, where they are fewer (Saxe et al. 2014); for weights
+    /// (out, in).
+    /// </summary>
+    public static Initialiser Orthogonal(float gain) => new(InitialiserKind.Orthogonal, 0, gain);
 
     /// <summary>Draws a parameter from (seed, stream).</summary>
     internal void Fill(Device device, Parameter parameter, ulong seed, uint stream, Buffer<ulong> zero)
@@ -36,6 +42,9 @@ public readonly record struct Initialiser(InitialiserKind Kind, float Mean = 0, 
                 break;
             case InitialiserKind.TruncatedNormal:
                 FillTruncated(device, value, seed, stream, zero);
+                break;
+            case InitialiserKind.Orthogonal:
+                FillOrthogonal(device, value, seed, stream, zero);
                 break;
             default:
                 RandomFill.Constant(device, value, Mean);
@@ -62,6 +71,37 @@ public readonly record struct Initialiser(InitialiserKind Kind, float Mean = 0, 
         device.Upload(zero, [0UL]);
         device.Upload(value, kept);
     }
+
+    // Gram and Schmidt, on normal numbers.
+    private void FillOrthogonal(Device device, Tensor value, ulong seed, uint stream, Buffer<ulong> zero)
+    {
+        RandomFill.Normal(device, value, seed, stream, zero);
+        float[] drawn = device.ToArray(value);
+        int rows = value.Shape.Rows, columns = value.Shape.RowLength;
+        // Element j of vector i.
+        int At(int i, int j) => rows <= columns ? i * columns + j : j * columns + i;
+        int count = Math.Min(rows, columns), length = Math.Max(rows, columns);
+        double[] vectors = Array.ConvertAll(drawn, x => (double)x);
+        for (int i = 0; i < count; i++)
+        {
+            for (int other = 0; other < i; other++)
+            {
+                double along = 0;
+                for (int j = 0; j < length; j++)
+                    along += vectors[At(i, j)] * vectors[At(other, j)];
+                for (int j = 0; j < length; j++)
+                    vectors[At(i, j)] -= along * vectors[At(other, j)];
+            }
+            double squares = 0;
+            for (int j = 0; j < length; j++)
+                squares += vectors[At(i, j)] * vectors[At(i, j)];
+            for (int j = 0; j < length; j++)
+                vectors[At(i, j)] /= Math.Sqrt(squares);
+        }
+        for (int i = 0; i < drawn.Length; i++)
+            drawn[i] = (float)(Deviation * vectors[i]);
+        device.Upload(value, drawn);
+    }
 }
 
 /// <summary>A family of distributions.</summary>
@@ -71,4 +111,5 @@ public enum InitialiserKind
     GlorotUniform,
     Normal,
     TruncatedNormal,
+    Orthogonal,
 }

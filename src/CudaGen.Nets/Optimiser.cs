@@ -43,6 +43,15 @@ public sealed class Optimiser
 
     public OptimiserOptions Options { get; }
 
+    /// <summary>Adam's first moment.</summary>
+    internal Tensor First => _first;
+
+    /// <summary>The second moment, or RMSProp's mean square.</summary>
+    internal Tensor Second => _second;
+
+    /// <summary>Updates done.</summary>
+    internal Buffer<ulong> Updates => _updates;
+
     /// <summary>One update from the gradients of the group.</summary>
     public void Update(Device device) => Update(device, 1);
 

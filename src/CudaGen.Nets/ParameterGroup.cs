@@ -50,8 +50,11 @@ public sealed class ParameterGroup
     public Tensor In(Tensor flat, Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(parameter);
-        return flat.Slice((int)((parameter.Value.Address - Value.Address) / sizeof(float)), parameter.Value.Shape);
+        return In(flat, parameter.Value);
     }
+
+    /// <summary>The same for a tensor of parameters, of one or of several that lie one after the other.</summary>
+    internal Tensor In(Tensor flat, Tensor value) => flat.Slice((int)((value.Address - Value.Address) / sizeof(float)), value.Shape);
 
     /// <summary>Everything that makes the network what it is: parameters, frozen ones, statistics.</summary>
     public IEnumerable<NamedTensor> Tensors()

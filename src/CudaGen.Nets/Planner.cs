@@ -157,6 +157,9 @@ public sealed class Planner : IDisposable
     /// <summary>A tensor that lives as long as the plan: activations, gradients of activations, inputs, losses.</summary>
     public Tensor Activation(Shape shape) => _activations.Take(shape);
 
+    /// <summary>A flat tensor with the layout of a group, which must be complete; nothing that a later step depends on.</summary>
+    internal Tensor Flat(ParameterGroup group) => Activation(new((int)(group.Values.Used / sizeof(float))));
+
     /// <summary>A gradient of an activation; an empty tensor when there is no training.</summary>
     public Tensor Gradient(Shape shape) => Training ? _activations.Take(shape) : default;
 

@@ -71,13 +71,17 @@ public sealed unsafe partial class Device
 
     /// <summary>Copies elements within the device.</summary>
     /// <exception cref="ShapeException">The lengths differ.</exception>
-    public void Copy(Tensor destination, Tensor source)
+    public void Copy(Tensor destination, Tensor source) => Copy(AsBuffer(destination), AsBuffer(source));
+
+    /// <summary>Copies elements within the device.</summary>
+    /// <exception cref="ShapeException">The lengths differ.</exception>
+    public void Copy<T>(Buffer<T> destination, Buffer<T> source) where T : unmanaged
     {
         RequireLength(destination.Length, source.Length);
         if (Cuda is not { } cuda)
             source.Span.CopyTo(destination.Span);
         else if (source.Length > 0)
-            cuda.Copy(destination.Address, source.Address, (nuint)source.Length * sizeof(float));
+            cuda.Copy(destination.Address, source.Address, (nuint)source.Length * (nuint)sizeof(T));
     }
 
     /// <summary>Sets elements to zero.</summary>

@@ -15,6 +15,12 @@ public sealed class ModelFlags : IEquatable<ModelFlags>
     /// <summary>How a discriminator halves its images.</summary>
     public const string Downsample = "--downsample";
 
+    /// <summary>Which built-in points.</summary>
+    public const string Points = "--points";
+
+    /// <summary>Updates of the discriminator that the generator looks ahead.</summary>
+    public const string Unroll = "--unroll";
+
     private const string Ema = "--ema", GeneratorSteps = "--generator-steps", InstanceNoise = "--instance-noise", LabelFlip = "--label-flip",
         RealTarget = "--real-target", Anneal = "--anneal", GeneratorDropout = "--generator-dropout", Minibatch = "--minibatch-discrimination";
 
@@ -32,6 +38,9 @@ public sealed class ModelFlags : IEquatable<ModelFlags>
     [
         new(Size, "N", "height and width of the built-in faces: 16, 32, 64 or 128 (default: 64)", "16, 32, 64 or 128", t => t is "16" or "32" or "64" or "128"),
         new(Downsample, "HOW", "max, average or strided (default: max)", "max, average or strided", t => t is "max" or "average" or "strided"),
+        new(Points, "NAME", "gaussian, or ring: eight Gaussians on a circle, with larger networks (default: gaussian)", "gaussian or ring",
+            t => t is "gaussian" or "ring"),
+        new(Unroll, "K", "updates of the discriminator that the generator looks ahead (default: 0)", "a whole number from 0 to 10", t => Whole(t) is >= 0 and <= 10),
         Number(Ema, "D", "keep a moving average of the generator, with this share of the old, such as 0.999", 0, 0.999999),
         new(GeneratorSteps, "N", "updates of the generator in a step (default: 1)", "a whole number from 1 to 16", t => Whole(t) is >= 1 and <= 16),
         Number(InstanceNoise, "S", "deviation of noise on all that the discriminator sees", 0, 10),
@@ -56,6 +65,9 @@ public sealed class ModelFlags : IEquatable<ModelFlags>
     /// <summary>Height and width of built-in faces.</summary>
     public int FaceSize => int.Parse(Text(Size, "64"), CultureInfo.InvariantCulture);
 
+    /// <summary>Whether the points are those of the ring.</summary>
+    public bool Ring => Text(Points, "") == "ring";
+
     /// <summary>How a discriminator halves its images.</summary>
     public Downsampling Downsampling => Text(Downsample, "max") switch
     {
@@ -75,6 +87,7 @@ public sealed class ModelFlags : IEquatable<ModelFlags>
         AnnealSteps = ulong.Parse(Text(Anneal, "0"), CultureInfo.InvariantCulture),
         GeneratorDropout = Real(GeneratorDropout, 0),
         MinibatchDiscrimination = _given.ContainsKey(Minibatch),
+        Unroll = (int)Real(Unroll, 0),
     };
 
     /// <summary>Whether the same was given.</summary>
@@ -104,6 +117,8 @@ public sealed class ModelFlags : IEquatable<ModelFlags>
             throw new InputException($"{Size}: found with --data, expected without, as it is the size of built-in faces");
         if (_given.ContainsKey(Anneal) && !_given.ContainsKey(InstanceNoise) && !_given.ContainsKey(LabelFlip))
             throw new InputException($"{Anneal}: found alone, expected with {InstanceNoise} or {LabelFlip}");
+        if (Tricks.Unroll > 0 && _given.ContainsKey(Minibatch))
+            throw new InputException($"{Unroll}: found with {Minibatch}, expected without, as it takes second derivatives of the discriminator");
     }
 
     private float Real(string flag, float otherwise)

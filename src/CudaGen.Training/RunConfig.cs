@@ -16,8 +16,8 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
         // With a number of steps and none of epochs, the steps alone decide.
         int epochs = options.Epochs ?? (options.Steps is null ? program.Epochs : Endless);
         Recipe recipe = options.Recipe ?? Recipe.Canonical;
-        return new(program.Name, recipe, options.Data, epochs, options.Steps, options.Batch ?? program.Batch(recipe), options.Latent, options.Seed ?? 1,
-            options.Flags);
+        return new(program.Name, recipe, options.Data, epochs, options.Steps, options.Batch ?? program.BatchOfFlags(options.Flags) ?? program.Batch(recipe),
+            options.Latent, options.Seed ?? 1, options.Flags);
     }
 
     public JsonObject ToJson()

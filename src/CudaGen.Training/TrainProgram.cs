@@ -45,6 +45,9 @@ public sealed record TrainProgram(string Name, string Summary, DataKind Data, Fu
     /// <summary>Images of a step where nothing else is asked for.</summary>
     public Func<Recipe, int> Batch { get; init; } = _ => 128;
 
+    /// <summary>The same where it depends on flags of the model; null where they leave it alone.</summary>
+    public Func<ModelFlags, int?> BatchOfFlags { get; init; } = _ => null;
+
     /// <summary>Which of the flags in <see cref="ModelFlags"/> the program has.</summary>
     public IReadOnlyList<string> Flags { get; init; } = [];
 

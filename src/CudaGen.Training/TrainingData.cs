@@ -88,19 +88,22 @@ internal abstract class TrainingData
             : new AdversarialEvaluation(device, (AdversarialModel)model, source.Test, program.Grid);
     }
 
-    private sealed class ToyData : TrainingData
+    private sealed class ToyData(RunConfig config) : TrainingData
     {
-        private const int Points = 1000, Dimensions = 2;
+        // Of the ring so many that hardly one comes twice.
+        private const int Dimensions = 2, OfGaussian = 1000, OfRing = 512_000;
 
-        private readonly float[] _points;
+        private readonly float[] _points = config.Flags.Ring
+            ? ToyPoints.Ring(config.Seed, OfRing, Ring.Modes, Ring.Radius, Ring.Sigma)
+            : ToyPoints.Create(config.Seed, OfGaussian);
 
-        public ToyData(RunConfig config) => _points = ToyPoints.Create(config.Seed, Points);
-
-        public override string Description => $"{Points} points of a Gaussian with mean (1, 2) and covariance ((1.01, 1.95), (1.95, 4.25))";
+        public override string Description => config.Flags.Ring
+            ? FormattableString.Invariant($"{Count} points of {Ring.Modes} Gaussians on a circle of radius {Ring.Radius}, deviation {Ring.Sigma}")
+            : $"{Count} points of a Gaussian with mean (1, 2) and covariance ((1.01, 1.95), (1.95, 4.25))";
 
         public override string Unit => "points";
 
-        public override int Count => Points;
+        public override int Count => _points.Length / Dimensions;
 
         public override int Size => 0;
 
@@ -113,6 +116,6 @@ internal abstract class TrainingData
         public override DataSet Upload(Device device, Model model) => new PointData(device, _points, Dimensions);
 
         public override Evaluation Evaluate(Device device, Model model, TrainProgram program, RunConfig config)
-            => new PointEvaluation(device, (AdversarialModel)model, _points);
+            => new PointEvaluation(device, (AdversarialModel)model, _points[..(OfGaussian * Dimensions)], config.Flags.Ring);
     }
 }

@@ -14,7 +14,7 @@ public sealed class OpTests
     private static readonly Dictionary<string, GradientTest> GradientTable = new IEnumerable<GradientTest>[]
     {
         ConvolutionRows.Gradients, DenseRows.Gradients, ActivationRows.Gradients, LossRows.Gradients, VariationalRows.Gradients,
-        NormRows.Gradients, ImageRows.Gradients, CriticRows.Gradients, AdversarialRows.Gradients,
+        OptimiserRows.Gradients, NormRows.Gradients, ImageRows.Gradients, CriticRows.Gradients, AdversarialRows.Gradients,
     }.SelectMany(x => x).ToDictionary(x => x.Name);
 
     public static TheoryData<string> Rows => [.. Table.Keys];

@@ -52,6 +52,8 @@ internal static class SmallModels
             new((Whitened with { Affine = false }).Spec(), new Kernels.AdamOptions(3e-4f), new Kernels.AdamOptions(1e-4f)) { RunningStatistics = false }, separate: true)
         { PretrainingSteps = 3 },
         ["toy2d"] = () => ToyGan.Canonical(new(), None),
+        ["toy2d, unrolled"] = () => ToyGan.Ring(new(Latent: 3, GeneratorHidden: 4), new() { Unroll = 3, GeneratorSteps = 2, InstanceNoise = 0.1f, Average = 0.9f },
+            Kernels.AdamEpsilon.Corrected),
         ["toy2d, hidden"] = () => ToyGan.Tutorial(new(GeneratorHidden: 4), new() { GeneratorSteps = 2 }),
     };
 

@@ -5,7 +5,7 @@ namespace CudaGen.Training.Tests;
 
 public class ModelFlagsTests
 {
-    private static readonly string[] All = [ModelFlags.Size, ModelFlags.Downsample, .. ModelFlags.OfClassifiers];
+    private static readonly string[] All = [ModelFlags.Size, ModelFlags.Downsample, ModelFlags.Points, ModelFlags.Unroll, .. ModelFlags.OfClassifiers];
 
     private static ModelFlags Parse(params string[] args) => CommandLine.Parse("gan", "trains", args, modelFlags: All)!.Flags;
 
@@ -50,6 +50,7 @@ public class ModelFlagsTests
     [InlineData(nameof(Tricks.AnnealSteps), "--anneal", "5")]
     [InlineData(nameof(Tricks.GeneratorDropout), "--generator-dropout", "0.5")]
     [InlineData(nameof(Tricks.MinibatchDiscrimination), "--minibatch-discrimination")]
+    [InlineData(nameof(Tricks.Unroll), "--unroll", "5")]
     public void A_flag_changes_one_trick(string trick, params string[] args)
     {
         Tricks none = new(), found = Parse(args).Tricks;

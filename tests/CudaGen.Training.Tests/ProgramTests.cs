@@ -34,7 +34,7 @@ public sealed class ProgramTests : IDisposable
         new("cs231n", "a test", DataKind.Grey, r => Digits(r, new(r.Image, r.Latent ?? 8, 2, 3, 5)), [])
         { Flags = ModelFlags.OfClassifiers },
         new("toy2d", "a test", DataKind.Points, r => Of(r, ToyGan.Tutorial, ToyGan.Canonical, new ToySizes(Latent: r.Latent ?? 2)), [])
-        { Flags = ModelFlags.OfCritics },
+        { BatchOfFlags = f => f.Ring ? 7 : null, Flags = [ModelFlags.Points, ModelFlags.Unroll, .. ModelFlags.OfCritics] },
     ];
 
     // What every run leaves, beside pictures.
@@ -217,6 +217,23 @@ public sealed class ProgramTests : IDisposable
             Assert.True(File.ReadAllBytes(Path.Combine(whole, file)).SequenceEqual(File.ReadAllBytes(Path.Combine(killed, file))), $"{file} differs");
     }
 
+    /// <summary>With all that may go with it, a look ahead at the ring is resumed bit by bit; the modes are counted.</summary>
+    [Fact]
+    public void A_run_on_the_ring_says_what_it_covers_and_is_resumed()
+    {
+        string[] flags = ["--out", _folder["ring"], "--points", "ring", "--unroll", "3", "--ema", "0.5", "--instance-noise", "0.1", "--generator-steps", "2"];
+        Assert.Equal(0, Run("toy2d", ["--steps", "5", .. flags]).Code);
+        Assert.Equal(0, Run("toy2d", ["--steps", "2", .. flags]).Code);
+        (string whole, string halves) = (Path.Combine(_folder["ring"], "toy2d-0001"), Path.Combine(_folder["ring"], "toy2d-0002"));
+        Assert.Equal(0, Run("toy2d", "--resume", halves, "--steps", "5").Code);
+        Assert.True(File.ReadAllBytes(Path.Combine(whole, "generator.safetensors")).SequenceEqual(File.ReadAllBytes(Path.Combine(halves, "generator.safetensors"))));
+        JsonElement last = JsonDocument.Parse(File.ReadLines(Path.Combine(whole, "metrics.jsonl")).Last()).RootElement;
+        Assert.InRange(last.GetProperty("modes").GetDouble(), 0, 8);
+        Assert.InRange(last.GetProperty("near").GetDouble(), 0, 1);
+        Assert.Equal(7, JsonDocument.Parse(File.ReadAllText(Path.Combine(whole, "config.json"))).RootElement.GetProperty("batch").GetInt32());
+        Assert.Contains("--unroll: found '4', the run in", Assert.Single(Run("toy2d", "--resume", halves, "--unroll", "4").Errors), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Epochs_of_points_are_resumed_as_well()
     {
@@ -268,6 +285,10 @@ public sealed class ProgramTests : IDisposable
     [InlineData("gan", "--size 16", "--size: there is no such flag")]
     [InlineData("gan", "--downsample max", "--downsample: there is no such flag")]
     [InlineData("toy2d", "--data x", "--data: there is no such flag")]
+    [InlineData("toy2d", "--points square", "--points: found 'square', expected gaussian or ring")]
+    [InlineData("toy2d", "--unroll 11", "--unroll: found '11', expected a whole number from 0 to 10")]
+    [InlineData("toy2d", "--unroll 5 --minibatch-discrimination", "--unroll: found with --minibatch-discrimination, expected without")]
+    [InlineData("gan", "--unroll 5", "--unroll: there is no such flag")]
     public void What_cannot_be_is_refused_before_there_is_a_folder(string name, string flags, params string[] mentions)
         => Refused(name, [.. flags.Split(' '), .. flags.Contains("--size", StringComparison.Ordinal) ? [] : Small(name)], mentions);
 

@@ -3,6 +3,20 @@ namespace CudaGen.Training.Tests;
 public class ToyPointsTests
 {
     [Fact]
+    public void The_modes_of_a_ring_are_counted_where_points_are_near()
+    {
+        (int modes, double near) = Ring.Cover(ToyPoints.Ring(4, 10_000, Ring.Modes, Ring.Radius, Ring.Sigma));
+        Assert.Equal(8, modes);
+        // 1 - e^-4.5
+        Assert.Equal(0.9889, near, 0.004);
+        // Half a turn on; three deviations and a little; one point of a hundred and one.
+        Assert.Equal((1, 1.0), Ring.Cover([-1, 0]));
+        Assert.Equal((0, 0.0), Ring.Cover([1.061f, 0]));
+        Assert.Equal((1, 0.5), Ring.Cover([0, -0.95f, 0, 0]));
+        Assert.Equal((0, 1.0 / 101), Ring.Cover([0, 1, .. new float[200]]));
+    }
+
+    [Fact]
     public void The_bits_are_the_same_on_every_system()
     {
         Assert.Equal("B8983960AD1D8FA7", Digest.Of(ToyPoints.Create(7)));

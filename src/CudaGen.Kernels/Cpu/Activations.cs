@@ -14,6 +14,12 @@ internal interface IActivation
     static abstract TVec Backward<TSimd, TVec>(TVec dy, TVec y, TVec slope)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct;
+
+    /// <summary>f''(x) / f'(x), from y = f(x); 0 for what is linear but for kinks</summary>
+    static virtual TVec Curvature<TSimd, TVec>(TVec y)
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct
+        => TSimd.Set(0);
 }
 
 internal readonly struct Linear : IActivation
@@ -74,6 +80,12 @@ internal readonly struct Elu : IActivation
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
         => TSimd.Select(TSimd.Greater(y, TSimd.Set(0)), dy, TSimd.Fma(dy, y, dy));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVec Curvature<TSimd, TVec>(TVec y)
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct
+        => TSimd.Select(TSimd.Greater(y, TSimd.Set(0)), TSimd.Set(0), TSimd.Set(1));
 }
 
 internal readonly struct Tanh : IActivation
@@ -89,6 +101,12 @@ internal readonly struct Tanh : IActivation
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
         => TSimd.Mul(dy, TSimd.Sub(TSimd.Set(1), TSimd.Mul(y, y)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVec Curvature<TSimd, TVec>(TVec y)
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct
+        => TSimd.Mul(TSimd.Set(-2), y);
 }
 
 internal readonly struct Sigmoid : IActivation
@@ -104,4 +122,10 @@ internal readonly struct Sigmoid : IActivation
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
         => TSimd.Mul(dy, TSimd.Mul(y, TSimd.Sub(TSimd.Set(1), y)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVec Curvature<TSimd, TVec>(TVec y)
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct
+        => TSimd.Fma(TSimd.Set(-2), y, TSimd.Set(1));
 }

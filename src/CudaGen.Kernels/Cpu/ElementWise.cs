@@ -73,6 +73,14 @@ internal static unsafe class ElementWise
             period.FoldInto((float*)db.Address, partial, chunks);
     }
 
+    /// <summary>tdx = tdy f'(y) + tx dx f''(y) / f'(y)</summary>
+    public static void ActivationBackwardTangent(Device device, Tensor tdx, Tensor tdy, Tensor tx, Tensor dx, Tensor y, Activation activation)
+    {
+        ByActivation<TangentJob> job = new(new((float*)tdx.Address, (float*)tdy.Address, (float*)tx.Address, (float*)dx.Address, (float*)y.Address,
+            y.Length, activation.Slope), activation.Kind);
+        Dispatch.Run(device, Chunks(y.Length), ref job);
+    }
+
     /// <summary>Floats of scratch memory that both passes need for an output of this shape.</summary>
     public static int BiasActivationScratch(Shape y)
     {
@@ -256,6 +264,26 @@ internal static unsafe class ElementWise
             TVec g = TActivation.Backward<TSimd, TVec>(TSimd.Load(dy + i), TSimd.Load(y + i), slope);
             TSimd.Store(dx + i, g);
             return g;
+        }
+    }
+
+    private readonly struct TangentJob(float* tdx, float* tdy, float* tx, float* dx, float* y, int n, float slope) : IActivationLoop
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Run<TSimd, TVec, TActivation>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+            where TActivation : struct, IActivation
+        {
+            int end = Math.Min(n, (chunk + 1) * ChunkLength);
+            for (int i = chunk * ChunkLength; i < end; i += TSimd.Width)
+            {
+                Lanes lanes = new(end - i);
+                TVec at = lanes.Load<TSimd, TVec>(y + i);
+                TVec masked = TActivation.Backward<TSimd, TVec>(lanes.Load<TSimd, TVec>(tdy + i), at, TSimd.Set(slope));
+                TVec bend = TSimd.Mul(lanes.Load<TSimd, TVec>(dx + i), TActivation.Curvature<TSimd, TVec>(at));
+                lanes.Store<TSimd, TVec>(tdx + i, TSimd.Fma(lanes.Load<TSimd, TVec>(tx + i), bend, masked));
+            }
         }
     }
 }

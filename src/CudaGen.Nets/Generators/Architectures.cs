@@ -170,11 +170,12 @@ public static class Architectures
     {
         if (s["hidden"] == 0)
             return [new DenseLayer("fc", s["dimensions"], Activation.Linear) { Weights = Initialiser.Normal(0.02f) }];
+        Initialiser start = Initialiser.Orthogonal(1.4f);
         return
         [
-            new DenseLayer("fc1", s["hidden"], Activation.Tanh),
-            new DenseLayer("fc2", s["hidden"], Activation.Tanh),
-            new DenseLayer("fc3", s["dimensions"], Activation.Linear),
+            new DenseLayer("fc1", s["hidden"], Activation.Tanh) { Weights = start },
+            new DenseLayer("fc2", s["hidden"], Activation.Tanh) { Weights = start },
+            new DenseLayer("fc3", s["dimensions"], Activation.Linear) { Weights = start },
         ];
     }
 

@@ -14,6 +14,12 @@ public sealed class DenseLayer(string name, int outputs, Activation activation, 
     /// <summary>How the biases start.</summary>
     public Initialiser Biases { get; init; } = Initialiser.Zero;
 
+    /// <summary>w, (outputs, inputs).</summary>
+    internal Tensor Weight => _weight.Value;
+
+    /// <summary>b, (outputs).</summary>
+    internal Tensor Bias => _bias.Value;
+
     public override string What => $"dense, {Activation}";
 
     public override IReadOnlyList<string> Prefixes => heads.Length == 0 ? [Name] : heads;

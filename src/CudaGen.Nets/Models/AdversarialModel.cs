@@ -27,6 +27,12 @@ public sealed record Tricks
     /// <summary>Updates of the generator in a step.</summary>
     public int GeneratorSteps { get; init; } = 1;
 
+    /// <summary>
+    /// Updates of the discriminator that an update of the generator looks ahead (Metz et al. 2017), 0 for none. For <see cref="ToyGan"/> alone: it
+    /// takes second derivatives of the discriminator.
+    /// </summary>
+    public int Unroll { get; init; }
+
     /// <summary>Share that a moving average of the generator keeps in a step, such as 0.999; 0 for no average.</summary>
     public float Average { get; init; }
 }
@@ -372,11 +378,17 @@ public abstract class AdversarialModel : Model
     /// <summary>Generated images and their scores.</summary>
     private protected void ForwardGenerator()
     {
+        Generate();
+        AddInstanceNoise(Judge.X, Fake);
+        Judge.Forward(Device);
+    }
+
+    /// <summary>Generated images, for an update of the generator.</summary>
+    private protected void Generate()
+    {
         // With the codes of before and no update since, the images of before are still there.
         if (_options.FreshCodes || _pass > _options.DiscriminatorSteps)
             Generator.Forward(Device);
-        AddInstanceNoise(Judge.X, Fake);
-        Judge.Forward(Device);
     }
 
     /// <summary>From the gradients of those scores to those of the images.</summary>

@@ -11,6 +11,9 @@ namespace CudaGen.Nets;
 /// <param name="GeneratorHidden">Units of the generator's two hidden layers; 0 for a single linear layer.</param>
 public sealed record ToySizes(int Dimensions = 2, int Latent = 2, int Discriminator1 = 5, int Discriminator2 = 3, int GeneratorHidden = 0)
 {
+    /// <summary>Those of Metz et al. 2017, for a ring of Gaussians.</summary>
+    public static ToySizes Ring(int latent = 256) => new(2, latent, 128, 128, 128);
+
     /// <exception cref="InputException">A size is out of range.</exception>
     public GeneratorSpec Spec()
     {
@@ -23,6 +26,12 @@ public sealed record ToySizes(int Dimensions = 2, int Latent = 2, int Discrimina
 /// <summary>
 /// The GAN of the theory tutorial, which learns a Gaussian in the plane: a linear generator and a small discriminator with two
 /// logits, class 0 for generated and 1 for real points. The generator's update takes the points that the discriminator has just seen.
+/// With <see cref="Tricks.Unroll"/> the generator plays against a discriminator which is some updates ahead, and its gradient goes through
+/// these updates:
+/// <code>
+/// discriminator   L(w) = CE(D_w(x), real) + CE(D_w(G(z)), generated)
+/// generator       CE(D_w(G(z)), real), or with <see cref="Minimax"/> -L(w), or unrolled -L(w_K), where w_K comes of K updates of w on L
+/// </code>
 /// </summary>
 public sealed class ToyGan : AdversarialModel
 {
@@ -30,6 +39,9 @@ public sealed class ToyGan : AdversarialModel
     private const int FakeClass = 0, RealClass = 1;
 
     private readonly ToySizes _sizes;
+    private UnrolledDiscriminator? _unrolled;
+    private Network _judgeOfReal = null!;
+    private Tensor _onReal, _onFake;
 
     public ToyGan(ToySizes sizes, AdversarialOptions options) : base("toy2d", options)
     {
@@ -43,17 +55,39 @@ public sealed class ToyGan : AdversarialModel
     /// <summary>The same with Adam as in its paper.</summary>
     public static ToyGan Canonical(ToySizes sizes, Tricks tricks) => Of(sizes, tricks, new(0.05f));
 
+    /// <summary>
+    /// The networks and rates with which Metz et al. 2017 learn a ring of Gaussians: <see cref="ToySizes.Ring"/>, Adam 1e-3 for the
+    /// generator and 1e-4 for the discriminator, beta1 0.5.
+    /// </summary>
+    public static ToyGan Ring(ToySizes sizes, Tricks tricks, AdamEpsilon epsilon)
+    {
+        ArgumentNullException.ThrowIfNull(sizes);
+        AdamOptions adam = new(1e-3f, 0.5f, EpsilonPlace: epsilon);
+        return new(sizes, new(sizes.Spec(), adam with { LearningRate = 1e-4f }, adam) { FreshCodes = false, Tricks = tricks }) { Minimax = true };
+    }
+
     private static ToyGan Of(ToySizes sizes, Tricks tricks, AdamOptions discriminator)
     {
         ArgumentNullException.ThrowIfNull(sizes);
         return new(sizes, new(sizes.Spec(), discriminator, discriminator with { LearningRate = 0.01f }) { FreshCodes = false, Tricks = tricks });
     }
 
+    /// <summary>
+    /// Whether the generator's loss is the discriminator's with the other sign, of which only the part on generated points matters, as in
+    /// theory and in Metz et al. It always is where the discriminator is unrolled: of no other loss does the part that goes through the
+    /// updates vanish as the discriminator gets better.
+    /// </summary>
+    public bool Minimax { get; init; }
+
+    /// <summary>The discriminator's optimiser.</summary>
+    public AdamOptions DiscriminatorOptions => Options.Discriminator.Adam!.Value;
+
     public override IReadOnlyList<string> LossNames { get; } = ["d_loss", "d_real", "d_fake", "g_loss"];
 
     protected override Layer[] DiscriminatorLayers()
     {
-        Initialiser start = Initialiser.Normal(0.02f);
+        // Larger networks start as those of Metz et al.
+        Initialiser start = _sizes.GeneratorHidden == 0 ? Initialiser.Normal(0.02f) : Initialiser.Orthogonal(1.4f);
         return
         [
             new DenseLayer("fc1", _sizes.Discriminator1, Activation.Tanh) { Weights = start },
@@ -62,20 +96,67 @@ public sealed class ToyGan : AdversarialModel
         ];
     }
 
+    protected override void Build(Planner planner)
+    {
+        base.Build(planner);
+        if (Tricks.Unroll == 0)
+            return;
+        (_onReal, _onFake) = (planner.Activation(Shape.Scalar), planner.Activation(Shape.Scalar));
+        _judgeOfReal = Discriminator.Rows(planner, 0, planner.Batch);
+        _unrolled = new(planner, Tricks.Unroll, Discriminator, DiscriminatorGroup, DiscriminatorOptimiser, PassesAhead, TangentOfLosses);
+    }
+
     public override void DiscriminatorGradients()
     {
         Generator.Forward(Device);
         ForwardDiscriminator();
-        Kernels.Losses.SoftmaxCrossEntropy(Device, Loss(OnReal), RealScoreGradients, RealScores, RealClass, 1f / Batch);
-        Kernels.Losses.SoftmaxCrossEntropy(Device, Loss(OnFake), FakeScoreGradients, FakeScores, FakeClass, 1f / Batch);
+        DiscriminatorLosses(Loss(OnReal), Loss(OnFake), 1);
         Reduce.Add(Device, Loss(Total), Loss(OnReal), Loss(OnFake));
         BackwardDiscriminator();
     }
 
+    private void DiscriminatorLosses(Tensor onReal, Tensor onFake, float sign)
+    {
+        Kernels.Losses.SoftmaxCrossEntropy(Device, onReal, RealScoreGradients, RealScores, RealClass, sign / Batch);
+        Kernels.Losses.SoftmaxCrossEntropy(Device, onFake, FakeScoreGradients, FakeScores, FakeClass, sign / Batch);
+    }
+
+    // Both passes of an update that is only tried: its losses are no losses of the step.
+    private void PassesAhead(bool parameters)
+    {
+        ForwardDiscriminator();
+        DiscriminatorLosses(_onReal, _onFake, 1);
+        if (parameters)
+            BackwardDiscriminator();
+        else
+            Discriminator.BackwardInput(Device, parameters: false);
+    }
+
+    private void TangentOfLosses()
+        => Kernels.Losses.SoftmaxTangent(Device, _unrolled!.Hessian.DY, _unrolled.Hessian.Y, Discriminator.Y, 1f / Batch);
+
     public override void GeneratorLoss()
     {
+        if (_unrolled is not null)
+        {
+            UnrolledLoss(_unrolled);
+            return;
+        }
         ForwardGenerator();
-        Kernels.Losses.SoftmaxCrossEntropy(Device, Loss(OfGenerator), Judge.DY, Judge.Y, RealClass, 1f / Batch);
+        (int target, float sign) = Minimax ? (FakeClass, -1f) : (RealClass, 1f);
+        Kernels.Losses.SoftmaxCrossEntropy(Device, Loss(OfGenerator), Judge.DY, Judge.Y, target, sign / Batch);
         BackwardJudge();
+    }
+
+    private void UnrolledLoss(UnrolledDiscriminator unrolled)
+    {
+        Generate();
+        unrolled.Forward(Device);
+        ForwardDiscriminator();
+        DiscriminatorLosses(_onReal, _onFake, -1);
+        Reduce.Add(Device, Loss(OfGenerator), _onReal, _onFake);
+        _judgeOfReal.Backward(Device);
+        Judge.Backward(Device);
+        unrolled.Backward(Device, Generator.DY, Batch);
     }
 }

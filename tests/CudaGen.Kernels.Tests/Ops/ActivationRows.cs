@@ -32,6 +32,8 @@ internal static class ActivationRows
             int number = 0;
             foreach (Shape shape in Shapes)
             {
+                yield return Tangent(shape, Kinds[number % Kinds.Length], inPlace: number % 2 == 0);
+                yield return Tangent(shape, Kinds[(number + 3) % Kinds.Length], inPlace: number % 2 != 0);
                 for (int k = 0; k < Kinds.Length; k++)
                 {
                     // The large ones once with each activation of two.
@@ -79,12 +81,56 @@ internal static class ActivationRows
         };
     }
 
-    public static IEnumerable<GradientTest> Gradients => Kinds.Select(f => new GradientTest($"{f}")
+    private static OpTest Tangent(Shape shape, Activation f, bool inPlace)
     {
-        Inputs = [("x", Sample.Doubles("x", 5 * 7, -3, 3)), ("b", Sample.Doubles("b", 7, -0.02, 0.02))],
-        Forward = v => Apply(v, f),
-        Backward = (v, dy, d) => BiasActivation.ReferenceBackward<double>(d[0], dy, Apply(v, f), d[1], 7, f),
-    });
+        (float low, float high) = Range(f);
+        return new($"{f} backward tangent, {shape}{(inPlace ? ", in place" : "")}")
+        {
+            Arguments =
+            [
+                .. inPlace ? [Updated("tdx", shape)] : new[] { In("tdy", shape), Out("tdx", shape) },
+                In("tx", shape), In("dx", shape), In("y", shape, low, high),
+            ],
+            Run = t => BiasActivation.BackwardTangent(t.Device, t["tdx"], inPlace ? t["tdx"] : t["tdy"], t["tx"], t["dx"], t["y"], f),
+            Oracle = a => BiasActivation.ReferenceBackwardTangent<double>(a["tdx"], a[inPlace ? "tdx" : "tdy"], a["tx"], a["dx"], a["y"], f),
+            // As for the backward pass; 1 - 2 y is at most 3 terms of dx and y.
+            Magnitude = a =>
+            {
+                double[] tdx = a["tdx"], tdy = a[inPlace ? "tdx" : "tdy"];
+                for (int i = 0; i < tdx.Length; i++)
+                    tdx[i] = tdy[i] + a["tx"][i] * a["dx"][i] * (1 + 2 * a["y"][i]);
+            },
+        };
+    }
+
+    public static IEnumerable<GradientTest> Gradients =>
+    [
+        .. Kinds.Select(f => new GradientTest($"{f}")
+        {
+            Inputs = [("x", Sample.Doubles("x", 5 * 7, -3, 3)), ("b", Sample.Doubles("b", 7, -0.02, 0.02))],
+            Forward = v => Apply(v, f),
+            Backward = (v, dy, d) => BiasActivation.ReferenceBackward<double>(d[0], dy, Apply(v, f), d[1], 7, f),
+        }),
+        // The tangent of the backward pass is its derivative along dy and x; the others bend nowhere.
+        .. new[] { Activation.Elu, Activation.Tanh, Activation.Sigmoid }.Select(f => new GradientTest($"{f}, backward tangent")
+        {
+            Inputs = [("x", Sample.Doubles("x", 5 * 7, -3, 3)), ("dy", Sample.Doubles("dy of x", 5 * 7))],
+            Forward = v => BackwardOf(v, f).DX,
+            Backward = (v, u, d) =>
+            {
+                (double[] y, double[] dx) = BackwardOf(v, f);
+                BiasActivation.ReferenceBackwardTangent<double>(d[0], new double[u.Length], u, dx, y, f);
+                BiasActivation.ReferenceBackwardTangent<double>(d[1], u, new double[u.Length], dx, y, f);
+            },
+        }),
+    ];
+
+    private static (double[] Y, double[] DX) BackwardOf(double[][] v, Activation f)
+    {
+        double[] y = Apply([v[0], new double[7]], f), dx = new double[y.Length];
+        BiasActivation.ReferenceBackward<double>(dx, v[1], y, default, 7, f);
+        return (y, dx);
+    }
 
     private static double[] Apply(double[][] v, Activation f)
     {

@@ -31,6 +31,8 @@ internal static class LossRows
             yield return Softmax(9, 2, 0, false);
             yield return Softmax(500, 10, 7, true);
             yield return Softmax(12289, 2, 0, true);
+            foreach ((int n, int classes) in new[] { (0, 2), (1, 1), (7, 2), (500, 10), (12289, 2) })
+                yield return SoftmaxTangent(n, classes);
             yield return new("sum of two losses")
             {
                 Arguments = [In("a", Shape.Scalar), In("b", Shape.Scalar), Out("sum", Shape.Scalar)],
@@ -77,6 +79,15 @@ internal static class LossRows
         AnyShape = gradient ? [] : ["x"],
     };
 
+    private static OpTest SoftmaxTangent(int n, int classes) => new($"softmax tangent, {n} x {classes}")
+    {
+        Arguments = [In("x", new(n, classes), -6, 6), In("tx", new(n, classes)), Out("tdx", new(n, classes))],
+        Run = t => Losses.SoftmaxTangent(t.Device, t["tdx"], t["tx"], t["x"], 0.7f),
+        Oracle = a => Losses.ReferenceSoftmaxTangent<double>(a["tdx"], a["tx"], a["x"], classes, 0.7f),
+        // tx less its mean cancels.
+        Magnitude = a => Array.Fill(a["tdx"], 2 * 0.7),
+    };
+
     private static OpTest CrossEntropy(Shape shape, float scale, bool gradient) => new($"cross entropy, {shape}{(gradient ? "" : ", value only")}")
     {
         Arguments = [In("x", shape, -6, 6), In("t", shape, 0, 1), OutSum("loss", shape.Length), .. Gradient(shape, gradient)],
@@ -120,6 +131,18 @@ internal static class LossRows
         Loss("absolute error", (d, x, t) => Losses.ReferenceAbsoluteError<double>(d, x, t, 0.3f)),
         Loss("softmax, class 1", (d, x, _) => Losses.ReferenceSoftmax<double>(d, x, 2, 1, 0.3f)),
         Loss("softmax, class 0", (d, x, _) => Losses.ReferenceSoftmax<double>(d, x, 3, 0, 0.3f)),
+        // What is linear in its direction is a gradient as well, as second derivatives are symmetric.
+        new("softmax, tangent")
+        {
+            Inputs = [("x", Sample.Doubles("x", 24, -3, 3))],
+            Forward = v =>
+            {
+                double[] dx = new double[24];
+                Losses.ReferenceSoftmax<double>(dx, v[0], 3, 1, 0.3f);
+                return dx;
+            },
+            Backward = (v, u, d) => Losses.ReferenceSoftmaxTangent<double>(d[0], u, v[0], 3, 0.3f),
+        },
         Loss("cross entropy", (d, x, t) => Losses.ReferenceCrossEntropy<double>(d, x, t, 0, 0.3f)),
         Loss("cross entropy to 1", (d, x, _) => Losses.ReferenceCrossEntropy<double>(d, x, default, 1, 0.3f)),
         Loss("cross entropy to 0", (d, x, _) => Losses.ReferenceCrossEntropy<double>(d, x, default, 0, 0.3f)),
