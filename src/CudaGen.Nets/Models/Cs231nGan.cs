@@ -4,7 +4,7 @@ using CudaGen.Runtime;
 namespace CudaGen.Nets;
 
 /// <summary>Sizes of the CS231n-style convolutional GAN.</summary>
-/// <param name="Image">Height and width of the square images, a multiple of 4.</param>
+/// <param name="Image">Height and width of the square images, at least 4; the average pools drop what is left over of an odd extent.</param>
 /// <param name="Latent">Length of a code, at least 4; its half and quarter are widths of the generator.</param>
 /// <param name="Discriminator1">Channels of its first convolution.</param>
 /// <param name="Discriminator2">Channels of its second.</param>
@@ -12,8 +12,8 @@ namespace CudaGen.Nets;
 /// <param name="Affine">Whether the batch norms have a scale and learn it with the shift.</param>
 public sealed record Cs231nSizes(int Image = 28, int Latent = 100, int Discriminator1 = 32, int Discriminator2 = 64, int Hidden = 1024, bool Affine = true)
 {
-    public GeneratorSpec Spec() => Image < 4 || Image % 4 != 0 || Latent < 4
-        ? throw new InputException($"sizes: found image {Image} and latent {Latent}, expected a multiple of 4 and at least 4")
+    public GeneratorSpec Spec() => Image < 4 || Latent < 4
+        ? throw new InputException($"sizes: found image {Image} and latent {Latent}, expected at least 4 each")
         : GeneratorSpec.Of(Architectures.Cs231n, CodeDistribution.Normal, OutputRange.Unit,
             ("image", Image), ("latent", Latent), ("affine", Affine ? 1 : 0));
 }
