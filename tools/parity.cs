@@ -41,11 +41,14 @@ try
     if (files.Count == 0)
         throw new InputException($"found no file; {Usage}");
 
-    int status = 0;
+    int[] counts = new int[3];
+    int width = files.Max(f => Path.GetFileNameWithoutExtension(f).Length);
     using Device device = Device.Open(deviceName, 0, implementation);
     foreach (string file in files)
-        status = Math.Max(status, Compare(device, file));
-    return status;
+        counts[Compare(device, file, width)]++;
+    if (files.Count > 1)
+        Console.WriteLine($"{files.Count} files: {counts[0]} agree, {counts[1]} {(counts[1] == 1 ? "does" : "do")} not, {counts[2]} could not be compared");
+    return Array.FindLastIndex(counts, c => c > 0);
 }
 catch (CudaGenException e)
 {
@@ -54,26 +57,22 @@ catch (CudaGenException e)
 }
 
 // A wrong file does not keep the others from being compared.
-int Compare(Device device, string file)
+int Compare(Device device, string file, int width)
 {
     try
     {
         ParityReport report = ParityRun.Run(device, GoldenFile.Read(file));
-        Console.WriteLine(report);
+        Console.WriteLine(report.Row(width));
         foreach (Check failure in report.Failures.Take(FailuresShown))
             Console.WriteLine($"     {failure}");
         if (dump is not null)
             report.Dump(dump);
         return report.Passed ? 0 : 1;
     }
-    catch (InputException e)
-    {
-        Console.Error.WriteLine($"parity: {e.Message}");
-        return 2;
-    }
     catch (CudaGenException e)
     {
-        Console.Error.WriteLine($"parity: {file}: {e.Message}");
+        string where = e.Message.StartsWith(file, StringComparison.Ordinal) ? "" : file + ": ";
+        Console.Error.WriteLine($"parity: {where}{e.Message}");
         return 2;
     }
 }

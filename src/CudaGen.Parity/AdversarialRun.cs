@@ -48,7 +48,10 @@ internal sealed class AdversarialRun
                 return new Cs231nGan(cs231n, Options(cs231n.Spec()));
             case "cifar":
                 CifarSizes cifar = new(8 * Size("base"), Size("colors"), Size("latent"), Sizes("d_ch"), Sizes("g_ch"));
-                return new CifarGan(cifar, (float)_golden.Real("drop"), Options(cifar.Spec()));
+                float drop = (float)_golden.Real("drop");
+                return drop is >= 0 and < 1
+                    ? new CifarGan(cifar, drop, Options(cifar.Spec()))
+                    : throw _golden.Wrong($"metadata 'config': found drop {drop}, expected at least 0 and less than 1");
             case "wgan_gp":
                 WganGpSizes critic = new(Size("img"), Size("colors"), Size("latent"), Sizes("d_ch"), Sizes("g_ch"));
                 return new WganGp(critic, new((float)_golden.Real("gp_weight"), [.. _golden.Reals("slopes").Select(s => (float)s)]), Options(critic.Spec()));
@@ -61,7 +64,7 @@ internal sealed class AdversarialRun
         }
     }
 
-    private OptimiserOptions Clipped(OptimiserOptions options) => _golden.HyperReal("clip") is { } clip ? options with { Clip = (float)clip } : options;
+    private OptimiserOptions Clipped(OptimiserOptions options) => _golden.Clip is { } clip ? options with { Clip = clip } : options;
 
     private AdversarialModel Plan()
     {
@@ -360,7 +363,7 @@ internal sealed class AdversarialRun
         foreach (ParameterGroup group in model.Groups)
         {
             GoldenOptimiser optimiser = group.Name == "d" ? _discriminatorOptimiser : _generatorOptimiser;
-            float? clip = group.Name == "d" ? (float?)_golden.HyperReal("clip") : null;
+            float? clip = group.Name == "d" ? _golden.Clip : null;
             Dictionary<string, Layout> layouts = NetworkLayouts.Of(NetworkOf(model, group), group);
             foreach (Parameter parameter in group.Parameters)
             {

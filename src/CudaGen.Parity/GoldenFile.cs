@@ -115,9 +115,9 @@ public sealed class GoldenFile
 
     /// <summary>A size of the network.</summary>
     public int Size(string key) => _config.ValueKind == JsonValueKind.Object && _config.TryGetProperty(key, out JsonElement value)
-        && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int size)
+        && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int size) && size > 0
         ? size
-        : throw Wrong($"metadata 'config': found no whole number '{key}', expected the sizes of the network");
+        : throw Wrong($"metadata 'config': found no whole number above 0 as '{key}', expected the sizes of the network");
 
     /// <summary>A number in the configuration of the network.</summary>
     public double Real(string key) => _config.ValueKind == JsonValueKind.Object && _config.TryGetProperty(key, out JsonElement value)
@@ -137,13 +137,24 @@ public sealed class GoldenFile
         : throw Wrong($"metadata 'config': found {value} in '{key}', expected whole numbers above 0"))];
 
     /// <summary>A number of the training, or null where the file has none.</summary>
-    public double? HyperReal(string key) => _hyper.ValueKind == JsonValueKind.Object && _hyper.TryGetProperty(key, out JsonElement value)
-        && value.ValueKind == JsonValueKind.Number
-        ? value.GetDouble()
-        : null;
+    public double? HyperReal(string key)
+    {
+        if (_hyper.ValueKind != JsonValueKind.Object || !_hyper.TryGetProperty(key, out JsonElement value) || value.ValueKind == JsonValueKind.Null)
+            return null;
+        return value.ValueKind == JsonValueKind.Number
+            ? value.GetDouble()
+            : throw Wrong($"metadata 'hyper': found {value.ValueKind.ToString().ToLowerInvariant()} '{key}', expected a number or null");
+    }
 
     /// <summary>A count of the training.</summary>
-    public int Hyper(string key, int otherwise) => HyperReal(key) is { } value ? (int)value : otherwise;
+    public int Hyper(string key, int otherwise) => HyperReal(key) is not { } value ? otherwise
+        : value is >= 1 and <= 1000 && value == Math.Floor(value) ? (int)value
+        : throw Wrong($"metadata 'hyper': found {key} {value}, expected a whole number from 1 to 1000");
+
+    /// <summary>The bound of the discriminator's parameters, or null where they have none.</summary>
+    public float? Clip => HyperReal("clip") is not { } value ? null
+        : (float)value is > 0 and < float.PositiveInfinity ? (float)value
+        : throw Wrong($"metadata 'hyper': found clip {value}, expected a number above 0 or null");
 
     /// <summary>Epsilon of a batch norm, and the share of a batch in its running statistics.</summary>
     public (float Epsilon, float Momentum) BatchNorm(string net, string layer)

@@ -22,11 +22,13 @@ public sealed record ParityReport(GoldenFile Golden, IReadOnlyDictionary<string,
     public Check Worst { get; } = Checks.MaxBy(c => c.Share)!;
 
     /// <summary>One line for a person.</summary>
-    public override string ToString()
+    public override string ToString() => Row(0);
+
+    /// <summary>The same as a row of a table whose names take up to <paramref name="width"/> characters.</summary>
+    public string Row(int width)
     {
-        int tensors = Golden.Expected.Count;
         string wrong = Passed ? "" : $"{Failures.Select(c => c.Tensor).Distinct().Count()} wrong, ";
-        return $"{(Passed ? "ok  " : "FAIL")} {Golden.Name}  {tensors} tensors, {wrong}worst {Worst}";
+        return $"{(Passed ? "ok  " : "FAIL")} {Golden.Name.PadRight(width)}  {Golden.Expected.Count,3} tensors, {wrong}worst {Worst}";
     }
 
     /// <summary>Writes all that was computed to a file with the name of the golden one.</summary>

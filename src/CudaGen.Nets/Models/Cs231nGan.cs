@@ -4,7 +4,7 @@ using CudaGen.Runtime;
 namespace CudaGen.Nets;
 
 /// <summary>Sizes of the CS231n-style convolutional GAN.</summary>
-/// <param name="Image">Height and width of the square images, a multiple of 4.</param>
+/// <param name="Image">Height and width of the square images, at least 4; the average pools drop what is left over of an odd extent.</param>
 /// <param name="Latent">Length of a code, at least 4; its half and quarter are widths of the generator.</param>
 /// <param name="Discriminator1">Channels of its first convolution.</param>
 /// <param name="Discriminator2">Channels of its second.</param>
@@ -15,8 +15,8 @@ public sealed record Cs231nSizes(int Image = 28, int Latent = 100, int Discrimin
     /// <exception cref="InputException">A size is out of range.</exception>
     public GeneratorSpec Spec()
     {
-        if (Image < 4 || Image % 4 != 0)
-            throw new InputException($"image size: found {Image}, expected a multiple of 4");
+        if (Image < 4)
+            throw new InputException($"image size: found {Image}, expected at least 4");
         if (Latent < 4)
             throw new InputException($"latent: found {Latent}, expected at least 4");
         SizeRange.Require("cs231n", ("discriminator1", Discriminator1), ("discriminator2", Discriminator2), ("hidden", Hidden));
