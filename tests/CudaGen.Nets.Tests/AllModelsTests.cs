@@ -110,7 +110,13 @@ public sealed class AllModelsTests : IDisposable
             onCuda.Plan(cuda, SmallModels.Batch, SmallModels.Seed);
             onCpu.Plan(cpu, SmallModels.Batch, SmallModels.Seed);
             using DataSet cudaData = SmallModels.Data(cuda, onCuda), cpuData = SmallModels.Data(cpu, onCpu);
-            // One step: Adam and RMSProp turn the sign of round-off into whole steps, so that runs drift apart from then on.
+            // One step, for Adam and RMSProp turn the sign of round-off into whole steps, so that runs drift apart; and not the first, in
+            // which all that Adam knows of a gradient is its sign, and toy2d's discriminator is so flat that some of them cancel.
+            for (int i = 0; i < 12; i++)
+                onCpu.Step(cpuData);
+            using var folder = new TemporaryFolder();
+            Checkpoint.Save(onCpu, folder["state.safetensors"]);
+            Checkpoint.Load(onCuda, folder["state.safetensors"]);
             onCuda.Step(cudaData);
             onCpu.Step(cpuData);
             float[] found = onCuda.Losses.ToArray(), expected = onCpu.Losses.ToArray();
