@@ -19,7 +19,7 @@ return Trainer.Run(new TrainProgram("toy2d", "trains a tiny GAN on points in the
     ])
 {
     Batch = _ => 4,
-    BatchOfFlags = f => f.Ring ? 512 : null,
+    BatchOfFlags = f => f.Ring ? 256 : null,
     Epochs = 9,
     Flags = [ModelFlags.Points, ModelFlags.Unroll, .. ModelFlags.OfCritics],
 }, args);

@@ -12,14 +12,20 @@ namespace CudaGen.Kernels.Cpu;
 /// <remarks>
 /// With few channels a tile of eight rows spans several taps, which meet different pixels at the border: then x is copied
 /// into a frame of zeros first, where every tap meets every pixel.
+/// With few filters a vector of columns would be mostly empty: then, where the stride is 1, x and dy change places. A sum over pixels of
+/// dy(pixel) x(pixel + tap) is one of x(pixel) dy(pixel - tap), the filter gradient of a convolution from dy to x.
 /// </remarks>
 internal sealed unsafe class FilterPass : IDisposable
 {
     // Partial gradients beyond this many floats cost more to add than they help to balance.
     private const int MaxPartialFloats = 1 << 18;
 
+    // Filters below which x and dy change places.
+    private const int MinFilters = 8;
+
+    // The geometry that is computed: that of the convolution, or of the one from dy to x.
     private readonly ConvolutionShape _g;
-    private readonly bool _framed;
+    private readonly bool _mirrored, _framed;
     private readonly int _frameRow, _frameImage;
     private readonly int _chunks, _imagesPerChunk, _groups;
     private readonly Unit* _units;
@@ -38,7 +44,9 @@ internal sealed unsafe class FilterPass : IDisposable
 
     public FilterPass(ConvolutionShape g)
     {
-        _g = g;
+        ConvolutionShape? mirror = g.Stride == 1 && g.W[0] < MinFilters && g.X[3] >= MinFilters ? Mirror(g) : null;
+        _mirrored = mirror is not null;
+        _g = g = mirror ?? g;
         (int height, int width, int c) = (g.X[1], g.X[2], g.X[3]);
         (int k, int kernelHeight, int kernelWidth) = (g.W[0], g.W[1], g.W[2]);
         (int p, int q) = (g.Y[1], g.Y[2]);
@@ -109,6 +117,17 @@ internal sealed unsafe class FilterPass : IDisposable
         _groups = Math.Clamp(32 / _chunks, 1, _unitCount);
     }
 
+    // Tap r of the convolution is tap R - 1 - r of this one. Null where x has pixels beyond the reach of all taps.
+    private static ConvolutionShape? Mirror(ConvolutionShape g)
+    {
+        (int height, int width) = (g.W[1] - 1, g.W[2] - 1);
+        if (g.Padding.Top > height || g.Padding.Left > width || g.Padding.Bottom > height || g.Padding.Right > width)
+            return null;
+        ConvolutionShape mirror = new(g.Y, new(g.X[3], g.W[1], g.W[2], g.W[0]), 1,
+            new(height - g.Padding.Top, height - g.Padding.Bottom, width - g.Padding.Left, width - g.Padding.Right));
+        return mirror.Y == g.X ? mirror : null;
+    }
+
     // The outputs [first, last) whose tap at offset + o * stride lies inside [0, extent).
     private static (int First, int Last) Meeting(int offset, int stride, int extent, int outputs)
     {
@@ -132,14 +151,15 @@ internal sealed unsafe class FilterPass : IDisposable
         if (_g.X[0] == 0)
             return;
         float* partial = device.Scratch(Scratch);
-        float* source = x;
+        float* source = _mirrored ? dy : x, outputs = _mirrored ? x : dy;
         if (_framed)
         {
+            float* from = source;
             source = partial + (nint)_chunks * PartialFloats;
-            FrameJob frame = new(this, source, x);
+            FrameJob frame = new(this, source, from);
             Dispatch.Run(device, _g.X[0], ref frame);
         }
-        Job job = new(this, partial, dy, source);
+        Job job = new(this, partial, outputs, source);
         Dispatch.Run(device, _chunks * _groups, ref job);
         ReduceJob reduce = new(this, dw, partial);
         Dispatch.Run(device, (_g.W.RowLength + ReduceJob.RowsPerChunk - 1) / ReduceJob.RowsPerChunk, ref reduce);
@@ -164,7 +184,7 @@ internal sealed unsafe class FilterPass : IDisposable
         }
     }
 
-    private readonly struct Job(FilterPass pass, float* partial, float* dy, float* source) : IChunk
+    private readonly struct Job(FilterPass pass, float* partial, float* outputs, float* source) : IChunk
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<TSimd, TVec>(int chunk)
@@ -184,7 +204,7 @@ internal sealed unsafe class FilterPass : IDisposable
             for (int image = firstImage; image < lastImage; image++)
             {
                 float* a = source + (nint)image * sourceImage;
-                float* b = dy + (nint)image * g.Y.RowLength;
+                float* b = outputs + (nint)image * g.Y.RowLength;
                 for (int u = firstUnit; u < lastUnit; u++)
                 {
                     Unit* unit = pass._units + u;
@@ -200,6 +220,14 @@ internal sealed unsafe class FilterPass : IDisposable
                 }
             }
         }
+    }
+
+    // Where the gradient of a tap (r, s, filter) and a channel belongs in dw: (filter, R - 1 - r, S - 1 - s, channel).
+    private nint Mirrored(int depth, int channel)
+    {
+        (int tap, int filter) = Math.DivRem(depth, _g.W[3]);
+        int taps = _g.W[1] * _g.W[2];
+        return ((nint)filter * taps + taps - 1 - tap) * _g.W[0] + channel;
     }
 
     // dw[k][depth] += the sum over chunks of partial[chunk][row(depth)][k]
@@ -225,7 +253,7 @@ internal sealed unsafe class FilterPass : IDisposable
                         s = TSimd.Add(s, TSimd.Load(row + (nint)i * size + k));
                     TSimd.Store(sum, s);
                     for (int j = 0; j < Math.Min(TSimd.Width, filters - k); j++)
-                        dw[(nint)(k + j) * depth + d] += sum[j];
+                        dw[pass._mirrored ? pass.Mirrored(d, k + j) : (nint)(k + j) * depth + d] += sum[j];
                 }
             }
         }

@@ -62,8 +62,8 @@ public sealed class ToyGan : AdversarialModel
     public static ToyGan Ring(ToySizes sizes, Tricks tricks, AdamEpsilon epsilon)
     {
         ArgumentNullException.ThrowIfNull(sizes);
-        AdamOptions adam = new(1e-3f, 0.5f, EpsilonPlace: epsilon);
-        return new(sizes, new(sizes.Spec(), adam with { LearningRate = 1e-4f }, adam) { FreshCodes = false, Tricks = tricks }) { Minimax = true };
+        AdamOptions adam = new(3e-3f, 0.5f, EpsilonPlace: epsilon);
+        return new(sizes, new(sizes.Spec(), adam with { LearningRate = 1e-3f }, adam) { FreshCodes = false, Tricks = tricks }) { Minimax = true };
     }
 
     private static ToyGan Of(ToySizes sizes, Tricks tricks, AdamOptions discriminator)

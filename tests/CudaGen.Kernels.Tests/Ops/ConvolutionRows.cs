@@ -17,6 +17,8 @@ internal static class ConvolutionRows
         ("one column", New(1, 13, 1, 3, 16, 3, 1, 2, new(1, 1, 0, 0))),
         ("one pixel", New(2, 1, 1, 5, 7, 1, 1, 1, default)),
         ("33 to 1 channel", New(2, 8, 7, 33, 1, 4, 4, 1, default)),
+        ("3 filters, uneven padding", New(2, 6, 7, 17, 3, 3, 5, 1, new(2, 0, 1, 3))),
+        ("3 filters, more padding than kernel", New(2, 5, 4, 9, 3, 3, 3, 1, new(3, 1, 0, 3))),
         ("image to one pixel", New(9, 4, 4, 6, 1, 4, 4, 1, default)),
         ("kernel below stride", New(2, 11, 10, 3, 33, 2, 3, 3, new(1, 0, 2, 1))),
         ("1x1 stride 2", New(2, 11, 13, 16, 16, 1, 1, 2, default)),
