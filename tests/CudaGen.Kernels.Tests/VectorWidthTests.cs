@@ -11,7 +11,11 @@ public sealed class VectorWidthTests
 {
     private const string Expected = "CUDAGEN_TEST_VECTOR_BITS";
 
-    private static readonly Type[] Vectorised = [typeof(OpTests), typeof(GoldenTests), typeof(VectorMathTests), typeof(VectorWidthTests)];
+    private static readonly Type[] Vectorised =
+    [
+        typeof(OpTests), typeof(GoldenTests), typeof(ConvolutionTests), typeof(HandWorkedTests), typeof(OptimiserTests), typeof(VectorMathTests),
+        typeof(VectorWidthTests),
+    ];
 
     private static bool IsChild => Environment.GetEnvironmentVariable(Expected) is not null;
 
@@ -37,6 +41,8 @@ public sealed class VectorWidthTests
             start.ArgumentList.Add(argument);
         start.Environment[switchedOff] = "0";
         start.Environment[Expected] = $"{bits}";
+        // Nor do the kernels for a GPU change with it.
+        start.Environment["CUDAGEN_TEST_CUDA"] = "0";
         using Process process = Process.Start(start)!;
         string output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
