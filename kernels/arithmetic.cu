@@ -2,7 +2,7 @@
 //
 //   add        y = a + b                              y may be a or b
 //   scale      y = factor s x                         y may be x; s is one element, or null for 1
-//   average    avg = decay avg + (1 - decay) x        in place
+//   average    avg = d avg + (1 - d) x                in place; d = min(decay, (1 + step) / (10 + step))
 //   concat     a row of y is a row of a, then one of b; split is the way back
 //   balance    k = clip(k + rate (gamma real - fake), 0, 1), measure = real + |gamma real - fake|
 //              (Berthelot et al. 2017), one element each
@@ -28,11 +28,13 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
     }
 }
 
-extern "C" __global__ void __launch_bounds__(BLOCK) average(float* avg, const float* x, float decay, float share, int n)
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    average(float* avg, const float* x, const unsigned long long* step, float decay, int n)
 {
+    float t = (float)*step, kept = fminf(decay, (1 + t) / (10 + t)), share = 1 - kept;
     FOR_EACH(i, n)
     {
-        avg[i] = decay * avg[i] + share * x[i];
+        avg[i] = kept * avg[i] + share * x[i];
     }
 }
 

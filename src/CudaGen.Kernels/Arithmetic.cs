@@ -54,19 +54,24 @@ public static unsafe class Arithmetic
             Maps.Run(device, y.Length, new ScaleMap((float*)y.Address, (float*)x.Address, all));
     }
 
-    /// <summary>average = decay average + (1 - decay) x.</summary>
+    /// <summary>
+    /// average = d average + (1 - d) x with d = min(decay, (1 + t) / (10 + t)), where t is <paramref name="step"/>, the steps done before,
+    /// read from device memory: what x was at the start is forgotten soon, however long the average.
+    /// </summary>
     /// <exception cref="ShapeException">The shapes differ.</exception>
-    public static void Average(Device device, Tensor average, Tensor x, float decay)
+    public static void Average(Device device, Tensor average, Tensor x, float decay, Buffer<ulong> step)
     {
         ArgumentNullException.ThrowIfNull(device);
         Shape.RequireEqual(x, average);
         if (device.Kind == DeviceKind.Cuda)
-            device.LaunchOver(AverageKernel, x.Length, average, x, decay, 1 - decay, x.Length);
+            device.LaunchOver(AverageKernel, x.Length, average, x, step, decay, x.Length);
         else if (device.IsReference)
-            ReferenceAverage<float>(average.Span, x.Span, decay);
+            ReferenceAverage<float>(average.Span, x.Span, decay, step.Span[0]);
         else
-            Maps.Run(device, x.Length, new AverageMap((float*)average.Address, (float*)x.Address, decay));
+            Maps.Run(device, x.Length, new AverageMap((float*)average.Address, (float*)x.Address, (float)Kept(decay, step.Span[0])));
     }
+
+    private static double Kept(float decay, ulong step) => Math.Min(decay, (1.0 + step) / (10.0 + step));
 
     internal static void ReferenceAdd<T>(Span<T> y, ReadOnlySpan<T> a, ReadOnlySpan<T> b) where T : IFloatingPointIeee754<T>
     {
@@ -80,10 +85,11 @@ public static unsafe class Arithmetic
             y[i] = factor * x[i];
     }
 
-    internal static void ReferenceAverage<T>(Span<T> average, ReadOnlySpan<T> x, float decay) where T : IFloatingPointIeee754<T>
+    internal static void ReferenceAverage<T>(Span<T> average, ReadOnlySpan<T> x, float decay, ulong step) where T : IFloatingPointIeee754<T>
     {
+        T kept = T.CreateChecked(Kept(decay, step));
         for (int i = 0; i < x.Length; i++)
-            average[i] = T.CreateChecked(decay) * average[i] + T.CreateChecked(1 - decay) * x[i];
+            average[i] = kept * average[i] + (T.One - kept) * x[i];
     }
 
     private readonly struct AddMap(float* y, float* a, float* b) : IMap

@@ -21,7 +21,10 @@ public sealed class ModelFlags : IEquatable<ModelFlags>
     /// <summary>Updates of the discriminator that the generator looks ahead.</summary>
     public const string Unroll = "--unroll";
 
-    private const string Ema = "--ema", GeneratorSteps = "--generator-steps", InstanceNoise = "--instance-noise", LabelFlip = "--label-flip",
+    /// <summary>Share that a moving average of the generator keeps.</summary>
+    public const string Ema = "--ema";
+
+    private const string GeneratorSteps = "--generator-steps", InstanceNoise = "--instance-noise", LabelFlip = "--label-flip",
         RealTarget = "--real-target", Anneal = "--anneal", GeneratorDropout = "--generator-dropout", Minibatch = "--minibatch-discrimination";
 
     /// <summary>The flags of every adversarial model whose discriminator says real or generated.</summary>

@@ -9,9 +9,12 @@ return Trainer.Run(new TrainProgram("cgan", "trains a fully connected GAN on dig
     r =>
     {
         GanSizes sizes = new(r.Image, r.Latent ?? 100, r.Classes);
-        return r.Recipe == Recipe.Seed ? Gan.Tutorial(sizes, r.Tricks) : Gan.Canonical(sizes, r.Tricks);
+        if (r.Recipe == Recipe.Seed)
+            return Gan.Tutorial(sizes, r.Tricks);
+        return Gan.Canonical(sizes, r.Flags.Given.ContainsKey(ModelFlags.Ema) ? r.Tricks : r.Tricks with { Average = 0.9995f });
     },
     [
         "epsilon of Adam: seed 1e-8 on the uncorrected root (TensorFlow), canonical 1e-8 on the corrected one (the paper)",
+        "generator that is saved: seed the last, canonical an average of its weights (--ema 0.9995; --ema 0 for the last)",
     ])
-{ NeedsLabels = true, Epochs = 20, Flags = ModelFlags.OfClassifiers }, args);
+{ NeedsLabels = true, Epochs = 30, Flags = ModelFlags.OfClassifiers }, args);

@@ -33,7 +33,9 @@ public sealed record Tricks
     /// </summary>
     public int Unroll { get; init; }
 
-    /// <summary>Share that a moving average of the generator keeps in a step, such as 0.999; 0 for no average.</summary>
+    /// <summary>
+    /// Share that a moving average of the generator keeps in a step, such as 0.999, and less in the first steps; 0 for no average.
+    /// </summary>
     public float Average { get; init; }
 }
 
@@ -246,7 +248,7 @@ public abstract class AdversarialModel : Model
     private protected void UpdateAverage()
     {
         if (Tricks.Average > 0)
-            Arithmetic.Average(Device, _average, GeneratorGroup.Value, Tricks.Average);
+            Arithmetic.Average(Device, _average, GeneratorGroup.Value, Tricks.Average, StepCounter);
     }
 
     /// <summary>The next real images, in the range of the generator's, and their labels.</summary>

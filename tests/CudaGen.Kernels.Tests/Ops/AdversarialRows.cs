@@ -65,13 +65,17 @@ internal static class AdversarialRows
             Run = t => Arithmetic.Scale(t.Device, t["y"], t["y"], 3),
             Oracle = a => Arithmetic.ReferenceScale<double>(a["y"], (double[])a["y"].Clone(), 3),
         };
-        yield return new($"average, {shape}")
+        foreach (ulong step in new ulong[] { 0, 7, 1000 })
         {
-            Arguments = [Updated("average", shape), In("x", shape)],
-            Run = t => Arithmetic.Average(t.Device, t["average"], t["x"], 0.9f),
-            Oracle = a => Arithmetic.ReferenceAverage<double>(a["average"], a["x"], 0.9f),
-            Magnitude = a => Arithmetic.ReferenceAverage<double>(a["average"], a["x"], 0.9f),
-        };
+            yield return new($"average, {shape}, step {step}")
+            {
+                Arguments = [Updated("average", shape), In("x", shape)],
+                Step = step,
+                Run = t => Arithmetic.Average(t.Device, t["average"], t["x"], 0.9f, t.Step),
+                Oracle = a => Arithmetic.ReferenceAverage<double>(a["average"], a["x"], 0.9f, a.Step),
+                Magnitude = a => Arithmetic.ReferenceAverage<double>(a["average"], a["x"], 0.9f, a.Step),
+            };
+        }
         yield return new($"tangent behind a leaky ReLU, {shape}")
         {
             // dx over y: the tangent takes the place of the output whose sign it needs.
