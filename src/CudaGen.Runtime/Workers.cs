@@ -9,7 +9,8 @@ namespace CudaGen.Runtime;
 /// waits for finished chunks, not for workers. Nothing is allocated per job.
 /// </summary>
 /// <remarks>
-/// Which thread computes a chunk is a matter of luck. Callers therefore make every chunk write its own results and cut
+/// The caller takes chunks from the front and the workers from the back. Loops over the same tensors, step after step, so give a
+/// thread the parts that its cache already holds. Which thread computes a chunk in the middle is a matter of luck. Callers therefore make every chunk write its own results and cut
 /// jobs by their shape alone, never by <see cref="Count"/>: then the results are the same bits for any number of threads.
 /// </remarks>
 public sealed unsafe class Workers : IDisposable
@@ -24,6 +25,9 @@ public sealed unsafe class Workers : IDisposable
     // How long a worker computes before it gives way. A time slice is a few milliseconds.
     private static readonly long YieldTicks = Stopwatch.Frequency / 1000;
 
+    // Chunks of a job, which fit in 24 bits.
+    private const int Most = (1 << 24) - 1;
+
     private readonly Thread[] _threads;
     private readonly SemaphoreSlim _wake = new(0), _finished = new(0);
     private Lines _lines;
@@ -32,14 +36,14 @@ public sealed unsafe class Workers : IDisposable
 
     private delegate*<void*, int, void> _body;
     private void* _context;
-    private int _total;
+    private int _first, _total;
     private Exception? _failure;
 
     // The two words that all threads write, each alone on its pair of cache lines.
     [StructLayout(LayoutKind.Explicit, Size = 384)]
     private struct Lines
     {
-        // job number << 32 | chunks that nobody has claimed yet
+        // job number << 48 | first chunk that nobody has claimed << 24 | end of those chunks
         [FieldOffset(128)]
         public ulong Open;
 
@@ -79,14 +83,20 @@ public sealed unsafe class Workers : IDisposable
         }
         _body = body;
         _context = context;
+        for (long first = 0; first < chunks; first += Most)
+            RunPart((int)first, (int)Math.Min(Most, chunks - first));
+    }
+
+    private void RunPart(int first, int chunks)
+    {
+        _first = first;
         _total = chunks;
         _lines.Finished = 0;
-        ulong job = (Volatile.Read(ref _lines.Open) >> 32) + 1;
-        Interlocked.Exchange(ref _lines.Open, (job << 32) | (uint)chunks);
+        Interlocked.Exchange(ref _lines.Open, ((Volatile.Read(ref _lines.Open) >> 48) + 1) << 48 | (uint)chunks);
         if (Volatile.Read(ref _sleepers) is > 0 and int sleepers)
             _wake.Release(sleepers);
 
-        while (TryClaim(out int chunk))
+        while (TryClaim(fromFront: true, out int chunk))
             Execute(chunk);
         if (Volatile.Read(ref _lines.Finished) != chunks)
             Wait(chunks);
@@ -117,16 +127,18 @@ public sealed unsafe class Workers : IDisposable
         }
     }
 
-    private bool TryClaim(out int chunk)
+    private static bool IsOpen(ulong open) => (open >> 24 & Most) < (open & Most);
+
+    private bool TryClaim(bool fromFront, out int chunk)
     {
         ulong open = Volatile.Read(ref _lines.Open);
-        while ((uint)open != 0)
+        while (IsOpen(open))
         {
-            ulong seen = Interlocked.CompareExchange(ref _lines.Open, open - 1, open);
+            ulong seen = Interlocked.CompareExchange(ref _lines.Open, fromFront ? open + (1 << 24) : open - 1, open);
             if (seen == open)
             {
                 // From here until Finished is counted the job cannot end, so its fields are stable.
-                chunk = _total - (int)(uint)open;
+                chunk = _first + (int)(fromFront ? open >> 24 & Most : (open & Most) - 1);
                 return true;
             }
             open = seen;
@@ -158,7 +170,7 @@ public sealed unsafe class Workers : IDisposable
         long idleSince = Stopwatch.GetTimestamp(), gaveWay = idleSince;
         while (!Volatile.Read(ref _stop))
         {
-            if (TryClaim(out int chunk))
+            if (TryClaim(fromFront: false, out int chunk))
             {
                 Execute(chunk);
                 idleSince = Stopwatch.GetTimestamp();
@@ -179,7 +191,7 @@ public sealed unsafe class Workers : IDisposable
                 Interlocked.Increment(ref _sleepers);
                 // Run publishes the job before it looks for sleepers, and this looks for a job after it became one, so
                 // one of the two sees the other.
-                if ((uint)Volatile.Read(ref _lines.Open) == 0 && !Volatile.Read(ref _stop))
+                if (!IsOpen(Volatile.Read(ref _lines.Open)) && !Volatile.Read(ref _stop))
                     _wake.Wait();
                 Interlocked.Decrement(ref _sleepers);
                 idleSince = Stopwatch.GetTimestamp();
