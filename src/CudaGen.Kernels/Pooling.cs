@@ -38,6 +38,16 @@ public sealed record PoolingShape
 
     internal int Chunks => Rows == 0 ? 0 : (Rows + RowsPerChunk - 1) / RowsPerChunk;
 
+    /// <summary>
+    /// Zeroes the rows of x from those of output row r to those of the next, where windows that share no pixel leave some out.
+    /// </summary>
+    internal unsafe void ClearGaps(float* from, int r)
+    {
+        int p = r % Y[1], rows = p == Y[1] - 1 ? X[1] - p * Stride : Stride;
+        if (rows > Size || Stride > Size || Y[2] * Size < X[2])
+            new Span<float>(from, rows * X[2] * X[3]).Clear();
+    }
+
     internal void Check(Device device, Tensor y, Tensor x)
     {
         ArgumentNullException.ThrowIfNull(device);
@@ -216,11 +226,9 @@ public static unsafe class MaxPool
             where TVec : struct
         {
             (int channels, int columns, int size) = (g.Y[3], g.Y[2], g.Size);
-            int row = g.X[2] * channels, step = g.Stride * channels, first = g.At(r * columns, 0, 0), p = r % g.Y[1];
+            int row = g.X[2] * channels, step = g.Stride * channels, first = g.At(r * columns, 0, 0);
             float* window = x + first, target = dx + first, from = dy + (nint)r * columns * channels;
-            int rows = p == g.Y[1] - 1 ? g.X[1] - p * g.Stride : g.Stride;
-            if (rows > size || g.Stride > size || columns * size < g.X[2])
-                new Span<float>(target, rows * row).Clear();
+            g.ClearGaps(target, r);
             for (int q = 0; q < columns; q++, window += step, target += step, from += channels)
             {
                 int c = 0;
@@ -438,12 +446,10 @@ public static unsafe class AveragePool
             where TVec : struct
         {
             (int channels, int columns, int size) = (g.Y[3], g.Y[2], g.Size);
-            int row = g.X[2] * channels, step = g.Stride * channels, p = r % g.Y[1];
+            int row = g.X[2] * channels, step = g.Stride * channels;
             float share = 1f / (size * size);
             float* target = dx + g.At(r * columns, 0, 0), from = dy + (nint)r * columns * channels;
-            int rows = p == g.Y[1] - 1 ? g.X[1] - p * g.Stride : g.Stride;
-            if (rows > size || g.Stride > size || columns * size < g.X[2])
-                new Span<float>(target, rows * row).Clear();
+            g.ClearGaps(target, r);
             for (int q = 0; q < columns; q++, target += step, from += channels)
             {
                 for (int i = 0; i < size; i++)
