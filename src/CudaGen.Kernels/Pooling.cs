@@ -33,10 +33,24 @@ public sealed record PoolingShape
     /// <summary>Rows of output pixels, of all images.</summary>
     internal int Rows => Y[0] * Y[1];
 
-    /// <summary>Those of a chunk of work.</summary>
-    internal int RowsPerChunk => Math.Max(1, Math.Min(Rows, ElementWise.ChunkLength / Math.Max(1, Stride * X[2] * X[3])));
+    /// <summary>Runs a job for each of them, some rows to a chunk of work.</summary>
+    internal void Run<TRow>(Device device, TRow job) where TRow : struct, IPoolingRow
+    {
+        int perChunk = Math.Max(1, ElementWise.ChunkLength / Math.Max(1, Stride * X[2] * X[3]));
+        RowsJob<TRow> rows = new(Rows, perChunk, job);
+        Dispatch.Run(device, (int)(((long)Rows + perChunk - 1) / perChunk), ref rows);
+    }
 
-    internal int Chunks => Rows == 0 ? 0 : (Rows + RowsPerChunk - 1) / RowsPerChunk;
+    private readonly struct RowsJob<TRow>(int rows, int perChunk, TRow job) : IChunk where TRow : struct, IPoolingRow
+    {
+        public void Run<TSimd, TVec>(int chunk)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            for (int r = chunk * perChunk; r < Math.Min(rows, (chunk + 1) * perChunk); r++)
+                job.Row<TSimd, TVec>(r);
+        }
+    }
 
     /// <summary>
     /// Zeroes the rows of x from those of output row r to those of the next, where windows that share no pixel leave some out.
@@ -68,6 +82,14 @@ public sealed record PoolingShape
     }
 }
 
+/// <summary>What happens to a row of output pixels.</summary>
+internal interface IPoolingRow
+{
+    void Row<TSimd, TVec>(int r)
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct;
+}
+
 /// <summary>
 /// y = the largest element of each window and channel; the gradient goes to the first of equal ones, row by row. The
 /// backward pass looks for it again in x; dx is overwritten.
@@ -93,7 +115,7 @@ public static unsafe class MaxPool
             return;
         }
         ForwardJob job = new(shape, (float*)y.Address, (float*)x.Address);
-        Dispatch.Run(device, shape.Chunks, ref job);
+        shape.Run(device, job);
     }
 
     /// <exception cref="ShapeException">A tensor does not fit the geometry.</exception>
@@ -116,7 +138,7 @@ public static unsafe class MaxPool
         if (shape.Stride >= shape.Size)
         {
             BackwardJob job = new(shape, (float*)dx.Address, (float*)dy.Address, (float*)x.Address);
-            Dispatch.Run(device, shape.Chunks, ref job);
+            shape.Run(device, job);
         }
         else
         {
@@ -159,19 +181,10 @@ public static unsafe class MaxPool
         }
     }
 
-    // A chunk is some rows of output pixels.
-    private readonly struct ForwardJob(PoolingShape g, float* y, float* x) : IChunk
+    private readonly struct ForwardJob(PoolingShape g, float* y, float* x) : IPoolingRow
     {
-        public void Run<TSimd, TVec>(int chunk)
-            where TSimd : struct, ISimd<TVec>
-            where TVec : struct
-        {
-            for (int r = chunk * g.RowsPerChunk; r < Math.Min(g.Rows, (chunk + 1) * g.RowsPerChunk); r++)
-                Row<TSimd, TVec>(r);
-        }
-
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Row<TSimd, TVec>(int r)
+        public void Row<TSimd, TVec>(int r)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
@@ -209,19 +222,11 @@ public static unsafe class MaxPool
         }
     }
 
-    // Windows that share no pixel: a chunk is some rows of them, with what lies between them and the next row.
-    private readonly struct BackwardJob(PoolingShape g, float* dx, float* dy, float* x) : IChunk
+    // Windows that share no pixel: a row of them, with what lies between them and the next row.
+    private readonly struct BackwardJob(PoolingShape g, float* dx, float* dy, float* x) : IPoolingRow
     {
-        public void Run<TSimd, TVec>(int chunk)
-            where TSimd : struct, ISimd<TVec>
-            where TVec : struct
-        {
-            for (int r = chunk * g.RowsPerChunk; r < Math.Min(g.Rows, (chunk + 1) * g.RowsPerChunk); r++)
-                Row<TSimd, TVec>(r);
-        }
-
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Row<TSimd, TVec>(int r)
+        public void Row<TSimd, TVec>(int r)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
@@ -320,7 +325,7 @@ public static unsafe class AveragePool
             return;
         }
         ForwardJob job = new(shape, (float*)y.Address, (float*)x.Address);
-        Dispatch.Run(device, shape.Chunks, ref job);
+        shape.Run(device, job);
     }
 
     /// <exception cref="ShapeException">A tensor does not fit the geometry.</exception>
@@ -341,7 +346,7 @@ public static unsafe class AveragePool
         if (shape.Stride >= shape.Size)
         {
             BackwardJob job = new(shape, (float*)dx.Address, (float*)dy.Address);
-            Dispatch.Run(device, shape.Chunks, ref job);
+            shape.Run(device, job);
         }
         else
         {
@@ -381,19 +386,10 @@ public static unsafe class AveragePool
         }
     }
 
-    // A chunk is some rows of output pixels.
-    private readonly struct ForwardJob(PoolingShape g, float* y, float* x) : IChunk
+    private readonly struct ForwardJob(PoolingShape g, float* y, float* x) : IPoolingRow
     {
-        public void Run<TSimd, TVec>(int chunk)
-            where TSimd : struct, ISimd<TVec>
-            where TVec : struct
-        {
-            for (int r = chunk * g.RowsPerChunk; r < Math.Min(g.Rows, (chunk + 1) * g.RowsPerChunk); r++)
-                Row<TSimd, TVec>(r);
-        }
-
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Row<TSimd, TVec>(int r)
+        public void Row<TSimd, TVec>(int r)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
@@ -429,19 +425,11 @@ public static unsafe class AveragePool
         }
     }
 
-    // Windows that share no pixel: a chunk is some rows of them, with what lies between them and the next row.
-    private readonly struct BackwardJob(PoolingShape g, float* dx, float* dy) : IChunk
+    // Windows that share no pixel: a row of them, with what lies between them and the next row.
+    private readonly struct BackwardJob(PoolingShape g, float* dx, float* dy) : IPoolingRow
     {
-        public void Run<TSimd, TVec>(int chunk)
-            where TSimd : struct, ISimd<TVec>
-            where TVec : struct
-        {
-            for (int r = chunk * g.RowsPerChunk; r < Math.Min(g.Rows, (chunk + 1) * g.RowsPerChunk); r++)
-                Row<TSimd, TVec>(r);
-        }
-
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Row<TSimd, TVec>(int r)
+        public void Row<TSimd, TVec>(int r)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {

@@ -28,9 +28,10 @@ internal static unsafe class Gemm
 
     /// <summary>Floats of scratch memory for a product of these sizes.</summary>
     public static int Scratch(int m, int n, int k, bool transA)
-        => checked(k * Panels.Padded(Math.Max(n, transA ? 0 : Math.Min(m, n))) + (CopiesA(n, transA) ? PaddedRows(m) * k : 0));
+        => checked(k * Panels.Padded(n) + (CopiesA(n, transA) ? PaddedRows(m) * k : 0));
 
-    // By the elements that are copied one by one either way: all of B, or A and the result.
+    // By the elements that are copied one by one either way: all of B, or A and the result. Only where m < n, so the scratch memory that
+    // B would take is enough for A.
     private static bool ComputesTransposed(int m, int n, int k, bool transA, bool transB, bool add)
         => transB && !transA && !add && (long)n * k > (long)m * k + (long)m * n;
 
