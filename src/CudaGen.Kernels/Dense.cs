@@ -10,9 +10,9 @@ namespace CudaGen.Kernels;
 /// <code>
 /// forward            y = f(x w^T + b)
 /// backward data      dx = dy w
-/// backward weights   dw += dy^T x
+/// backward weights   dw += dy^T x, or dw = dy^T x
 /// </code>
-/// dy is the gradient before the activation (<see cref="BiasActivation.Backward"/>). dx is overwritten, dw accumulated.
+/// dy is the gradient before the activation (<see cref="BiasActivation.Backward"/>). dx is overwritten, dw accumulated unless asked otherwise.
 /// </summary>
 public static unsafe class Dense
 {
@@ -51,17 +51,26 @@ public static unsafe class Dense
             Gemm.Run(device, n, i, o, (float*)dy.Address, o, false, (float*)w.Address, i, false, (float*)dx.Address, i, false, null, default);
     }
 
-    /// <summary>dw += dy^T x</summary>
+    /// <summary>dw += dy^T x, or dw = dy^T x without <paramref name="add"/>, which spares zeroing a large matrix and reading it back.</summary>
     /// <exception cref="ShapeException">The tensors do not fit each other.</exception>
-    public static void BackwardWeights(Device device, Tensor dw, Tensor dy, Tensor x)
+    public static void BackwardWeights(Device device, Tensor dw, Tensor dy, Tensor x, bool add = true)
     {
         (int n, int o, int i) = Check(device, x, dw, dy);
         if (device.Kind == DeviceKind.Cuda)
-            WeightProduct(n, o, i).Accumulate(device, dw, dy, x);
+        {
+            if (add)
+                WeightProduct(n, o, i).Accumulate(device, dw, dy, x);
+            else
+                WeightProduct(n, o, i).Overwrite(device, dw, dy, x, null, Activation.Linear);
+        }
         else if (device.IsReference)
+        {
+            if (!add)
+                dw.Span.Clear();
             ReferenceBackwardWeights<float>(dw.Span, dy.Span, x.Span, n, o, i);
+        }
         else
-            Gemm.Run(device, o, i, n, (float*)dy.Address, o, true, (float*)x.Address, i, false, (float*)dw.Address, i, true, null, default);
+            Gemm.Run(device, o, i, n, (float*)dy.Address, o, true, (float*)x.Address, i, false, (float*)dw.Address, i, add, null, default);
     }
 
     private static DenseProduct ForwardProduct(int n, int o, int i) => new(n, o, i, TransposedA: false, TransposedB: true);

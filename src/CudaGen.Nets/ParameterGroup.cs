@@ -1,3 +1,4 @@
+using CudaGen.Kernels;
 using CudaGen.Runtime;
 
 namespace CudaGen.Nets;
@@ -17,11 +18,33 @@ public sealed record Parameter(string Name, Tensor Value, Tensor Gradient, Initi
 /// <param name="Start">What its elements start as.</param>
 public sealed record Statistic(string Name, Tensor Value, float Start);
 
+/// <summary>
+/// The gradient of a dense layer's weights. They are most of a fully connected network, so they are not zeroed and then added to: the first
+/// product after <see cref="ParameterGroup.ZeroGradients"/> overwrites them.
+/// </summary>
+internal sealed class MatrixGradient(Tensor value)
+{
+    private bool _stale = true;
+
+    public Tensor Value => value;
+
+    /// <summary>From now on the next product overwrites.</summary>
+    public void Zero() => _stale = true;
+
+    /// <summary>Adds dy^T x, or overwrites with it what <see cref="Zero"/> left.</summary>
+    public void Add(Device device, Tensor dy, Tensor x)
+    {
+        Dense.BackwardWeights(device, value, dy, x, add: !_stale);
+        _stale = false;
+    }
+}
+
 /// <summary>The parameters of one network, which one optimiser updates.</summary>
 public sealed class ParameterGroup
 {
     private readonly Arena _values;
     private readonly Arena? _gradients;
+    private readonly List<MatrixGradient> _matrices = [];
 
     internal ParameterGroup(string name, Arena values, Arena? gradients) => (Name, _values, _gradients) = (name, values, gradients);
 
@@ -41,6 +64,36 @@ public sealed class ParameterGroup
 
     /// <summary>Their gradients, in the same places.</summary>
     public Tensor Gradient => _gradients!.AsTensor();
+
+    /// <summary>Makes the next backward pass overwrite all gradients. Those of matrices keep what they hold until then.</summary>
+    public void ZeroGradients(Device device)
+    {
+        Tensor all = Gradient;
+        int done = 0;
+        foreach (MatrixGradient matrix in _matrices)
+        {
+            int first = (int)((matrix.Value.Address - all.Address) / sizeof(float));
+            ZeroRange(first);
+            done = first + matrix.Value.Length;
+            matrix.Zero();
+        }
+        ZeroRange(all.Length);
+        foreach (Parameter frozen in Frozen)
+            RandomFill.Constant(device, frozen.Gradient, 0);
+
+        void ZeroRange(int end)
+        {
+            if (end > done)
+                RandomFill.Constant(device, all.Slice(done, new(end - done)), 0);
+        }
+    }
+
+    /// <summary>A gradient, taken from <see cref="Gradients"/> after those before it, that need not be zeroed.</summary>
+    internal MatrixGradient Matrix(Tensor gradient)
+    {
+        _matrices.Add(new(gradient));
+        return _matrices[^1];
+    }
 
     internal Arena Values => _values;
 

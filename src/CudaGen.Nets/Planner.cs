@@ -195,6 +195,9 @@ public sealed class Planner : IDisposable
         return (value, gradient);
     }
 
+    /// <summary>Lets the first product of a backward pass overwrite a gradient that was just taken.</summary>
+    internal MatrixGradient Matrix(Tensor gradient) => Current.Matrix(gradient);
+
     /// <summary>A parameter that starts at zero and that no optimiser touches, with its gradient.</summary>
     public Parameter Frozen(string name, Shape shape)
     {

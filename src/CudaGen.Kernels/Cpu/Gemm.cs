@@ -273,9 +273,13 @@ internal static unsafe class Gemm
             for (int k0 = 0; k0 < k; k0 += KPart)
             {
                 int depth = Math.Min(KPart, k - k0);
-                Copy<TSimd, TVec>(copy, b + (nint)k0 * ldb + column, depth, width, valid, k0 + 2 * KPart <= k);
+                Copy<TSimd, TVec>(copy, b + (nint)k0 * ldb + column, depth, width, valid);
                 segment = new((int)(k0 * a.Step), 0, depth);
                 Epilogue epilogue = new(null, default, add || k0 > 0);
+                // Rows of B and C lie pages apart, which no processor foresees. While a tile is multiplied, its share of the next part of B
+                // arrives, and what the next tile writes.
+                float* next = b + (nint)(k0 + depth) * ldb + column;
+                int left = Math.Min(KPart, k - k0 - depth), share = (left + tilesPerPart - 1) / tilesPerPart;
                 for (int t = part * tilesPerPart; t < (part + 1) * tilesPerPart && t * Product.Rows < m; t++)
                 {
                     int row = t * Product.Rows, count = Math.Min(Product.Rows, m - row);
@@ -285,12 +289,23 @@ internal static unsafe class Gemm
                         rows[r] = a.Of(t, i);
                         outputs[r] = c + (nint)(row + i) * ldc;
                     }
+                    for (int i = Math.Min(share, left); i > 0; i--, left--, next += ldb)
+                        Prefetch(next, width);
+                    for (int r = 0; r < Product.Rows; r++)
+                        Prefetch(outputs[r] + (nint)Product.Rows * ldc + column, width);
                     epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, width, valid, rows, a.Step, copy, width, &segment, 1);
                 }
             }
         }
 
-        private void Copy<TSimd, TVec>(float* to, float* from, int depth, int width, int valid, bool more)
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static void Prefetch(float* line, int width)
+        {
+            for (int j = 0; X86.Sse.IsSupported && j < width; j += 16)
+                X86.Sse.Prefetch0(line + j);
+        }
+
+        private void Copy<TSimd, TVec>(float* to, float* from, int depth, int width, int valid)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
@@ -300,9 +315,6 @@ internal static unsafe class Gemm
                 {
                     int left = valid - j;
                     TSimd.Store(to + j, left >= TSimd.Width ? TSimd.Load(from + j) : ElementWise.LoadPartial<TSimd, TVec>(from + j, left));
-                    // Rows of B lie pages apart, which no processor foresees; the next part arrives while this one is multiplied.
-                    if (more && X86.Sse.IsSupported)
-                        X86.Sse.Prefetch1(from + (nint)KPart * ldb + j);
                 }
             }
         }

@@ -129,7 +129,7 @@ internal static unsafe class Product
 
     /// <summary>One tile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile<TSimd, TVec, TColumns, TFinish>(TFinish finish, float** rows, nint aStride,
+    private static void Tile<TSimd, TVec, TColumns, TFinish>(in TFinish finish, float** rows, nint aStride,
         float* b, nint bStride, Segment* segments, int count)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
@@ -221,7 +221,7 @@ internal static unsafe class Product
 
     /// <summary>Rows first .. first + 3 of a tile, for processors with sixteen registers: twelve sums, three vectors of b, one element of a.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void HalfTile<TSimd, TVec, TColumns, TFinish>(int first, TFinish finish, float** rows, nint aStride, float* b, nint bStride,
+    private static void HalfTile<TSimd, TVec, TColumns, TFinish>(int first, in TFinish finish, float** rows, nint aStride, float* b, nint bStride,
         Segment* segments, int count)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
@@ -282,7 +282,7 @@ internal static unsafe class Product
 
     /// <summary>One tile of 1 to <see cref="ISimd{TVec}.MaxColumns"/> vectors of columns.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Tile<TSimd, TVec, TFinish>(int columns, TFinish finish, float** rows, nint aStride, float* b,
+    public static void Tile<TSimd, TVec, TFinish>(int columns, in TFinish finish, float** rows, nint aStride, float* b,
         nint bStride, Segment* segments, int count)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
@@ -290,19 +290,19 @@ internal static unsafe class Product
     {
         if (TSimd.HalfTiles && columns == 3)
         {
-            HalfTile<TSimd, TVec, Three, TFinish>(0, finish, rows, aStride, b, bStride, segments, count);
-            HalfTile<TSimd, TVec, Three, TFinish>(Rows / 2, finish, rows, aStride, b, bStride, segments, count);
+            HalfTile<TSimd, TVec, Three, TFinish>(0, in finish, rows, aStride, b, bStride, segments, count);
+            HalfTile<TSimd, TVec, Three, TFinish>(Rows / 2, in finish, rows, aStride, b, bStride, segments, count);
         }
         else if (TSimd.HalfTiles && columns == 2)
         {
-            HalfTile<TSimd, TVec, Two, TFinish>(0, finish, rows, aStride, b, bStride, segments, count);
-            HalfTile<TSimd, TVec, Two, TFinish>(Rows / 2, finish, rows, aStride, b, bStride, segments, count);
+            HalfTile<TSimd, TVec, Two, TFinish>(0, in finish, rows, aStride, b, bStride, segments, count);
+            HalfTile<TSimd, TVec, Two, TFinish>(Rows / 2, in finish, rows, aStride, b, bStride, segments, count);
         }
         else if (TSimd.MaxColumns >= 3 && columns == 3)
-            Tile<TSimd, TVec, Three, TFinish>(finish, rows, aStride, b, bStride, segments, count);
+            Tile<TSimd, TVec, Three, TFinish>(in finish, rows, aStride, b, bStride, segments, count);
         else if (TSimd.MaxColumns >= 2 && columns == 2)
-            Tile<TSimd, TVec, Two, TFinish>(finish, rows, aStride, b, bStride, segments, count);
+            Tile<TSimd, TVec, Two, TFinish>(in finish, rows, aStride, b, bStride, segments, count);
         else
-            Tile<TSimd, TVec, One, TFinish>(finish, rows, aStride, b, bStride, segments, count);
+            Tile<TSimd, TVec, One, TFinish>(in finish, rows, aStride, b, bStride, segments, count);
     }
 }

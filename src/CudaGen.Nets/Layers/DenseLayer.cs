@@ -7,6 +7,7 @@ namespace CudaGen.Nets;
 public sealed class DenseLayer(string name, int outputs, Activation activation, params string[] heads) : Layer(name, activation)
 {
     private (Tensor Value, Tensor Gradient) _weight, _bias;
+    private MatrixGradient? _weightGradient;
 
     /// <summary>How the weights start.</summary>
     public Initialiser Weights { get; init; } = Initialiser.GlorotUniform;
@@ -31,6 +32,8 @@ public sealed class DenseLayer(string name, int outputs, Activation activation, 
         string[] names = heads.Length == 0 ? [Name] : heads;
         Shape w = new(outputs * names.Length, x.RowLength);
         _weight = planner.Stacked(w, Weights, x.RowLength, outputs, [.. names.Select(n => n + ".weight")]);
+        if (planner.Training)
+            _weightGradient = planner.Matrix(_weight.Gradient);
         _bias = planner.Stacked(new Shape(outputs * names.Length), Biases, 0, 0, [.. names.Select(n => n + ".bias")]);
         return new(x.Rows, w[0]);
     }
@@ -47,7 +50,7 @@ public sealed class DenseLayer(string name, int outputs, Activation activation, 
             Dense.BackwardData(device, target, DY, _weight.Value);
     }
 
-    public override void BackwardWeights(Device device) => Dense.BackwardWeights(device, _weight.Gradient, DY, X);
+    public override void BackwardWeights(Device device) => _weightGradient!.Add(device, DY, X);
 
     internal override void Tangent(Device device, Tensor scratch)
     {

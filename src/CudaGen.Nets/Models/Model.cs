@@ -157,9 +157,7 @@ public abstract class Model(string kind) : IDisposable
     protected void ZeroGradients(ParameterGroup group)
     {
         ArgumentNullException.ThrowIfNull(group);
-        RandomFill.Constant(Device, group.Gradient, 0);
-        foreach (Parameter frozen in group.Frozen)
-            RandomFill.Constant(Device, frozen.Gradient, 0);
+        group.ZeroGradients(Device);
     }
 
     /// <summary>Counts a step, for steps on given inputs.</summary>

@@ -29,6 +29,7 @@ internal static class DenseRows
                 yield return Forward(new(n, i), new(o, i), new(n, o), Kinds[number % 6], number % 3 != 1);
                 yield return BackwardData(new(n, i), new(o, i), new(n, o));
                 yield return BackwardWeights(new(n, i), new(o, i), new(n, o));
+                yield return BackwardWeights(new(n, i), new(o, i), new(n, o), add: false);
                 number++;
             }
             // Images on both sides.
@@ -60,13 +61,20 @@ internal static class DenseRows
         Magnitude = a => Dense.ReferenceBackwardData<double>(a["dx"], a["dy"], a["w"], x.Rows, w[0], w[1]),
     };
 
-    private static OpTest BackwardWeights(Shape x, Shape w, Shape y) => new($"dense backward weights, {x} to {y}")
+    private static OpTest BackwardWeights(Shape x, Shape w, Shape y, bool add = true) => new($"dense backward weights{(add ? "" : ", overwritten")}, {x} to {y}")
     {
-        Arguments = [In("dy", y), In("x", x), Updated("dw", w)],
-        Run = t => Dense.BackwardWeights(t.Device, t["dw"], t["dy"], t["x"]),
-        Oracle = a => Dense.ReferenceBackwardWeights<double>(a["dw"], a["dy"], a["x"], x.Rows, w[0], w[1]),
-        Magnitude = a => Dense.ReferenceBackwardWeights<double>(a["dw"], a["dy"], a["x"], x.Rows, w[0], w[1]),
+        Arguments = [In("dy", y), In("x", x), add ? Updated("dw", w) : Out("dw", w)],
+        Run = t => Dense.BackwardWeights(t.Device, t["dw"], t["dy"], t["x"], add),
+        Oracle = a => ReferenceBackwardWeights(a, x.Rows, w, add),
+        Magnitude = a => ReferenceBackwardWeights(a, x.Rows, w, add),
     };
+
+    private static void ReferenceBackwardWeights(Arrays a, int n, Shape w, bool add)
+    {
+        if (!add)
+            Array.Clear(a["dw"]);
+        Dense.ReferenceBackwardWeights<double>(a["dw"], a["dy"], a["x"], n, w[0], w[1]);
+    }
 
     public static IEnumerable<GradientTest> Gradients => [Gradient(1, 1, 1), Gradient(3, 5, 4), Gradient(2, 1, 7), Gradient(5, 6, 1)];
 
