@@ -22,7 +22,7 @@ public sealed class ConvolutionPlan : IDisposable
         if (device.Kind == DeviceKind.Cuda)
         {
             // cuDNN knows no empty tensors; the kernels do.
-            Cuda = device.Cuda!.Dnn is { } dnn && shape.X.Length > 0 && shape.Y.Length > 0 ? new CudnnConvolution(dnn, shape)
+            Cuda = device.Cuda!.Dnn is { } dnn && shape.X.Length > 0 && shape.Y.Length > 0 ? new CudnnConvolution(dnn, shape, device.Precision)
                 : new KernelConvolution(shape);
         }
         else if (!device.IsReference)

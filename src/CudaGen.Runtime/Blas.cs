@@ -3,7 +3,7 @@ using static CudaGen.Runtime.Native.Status;
 
 namespace CudaGen.Runtime;
 
-/// <summary>cuBLAS on the stream of a context: the matrix products of dense layers, in float32.</summary>
+/// <summary>cuBLAS on the stream of a context: the matrix products of dense layers.</summary>
 internal sealed unsafe class Blas : IDisposable
 {
     // cuBLAS's own default on most GPUs. It is ours so that a captured graph has nothing to allocate, and its address stays.
@@ -13,7 +13,7 @@ internal sealed unsafe class Blas : IDisposable
     private readonly cublasHandle_t _handle;
     private readonly nint _workspace;
 
-    internal Blas(CudaContext cuda)
+    internal Blas(CudaContext cuda, Precision precision)
     {
         _cuda = cuda;
         Check(CuBlas.cublasCreate_v2(out _handle));
@@ -25,7 +25,8 @@ internal sealed unsafe class Blas : IDisposable
             // In this order: a new stream takes the workspace back.
             Check(CuBlas.cublasSetStream_v2(_handle, cuda.Stream));
             Check(CuBlas.cublasSetWorkspace_v2(_handle, (void*)_workspace, WorkspaceBytes));
-            Check(CuBlas.cublasSetMathMode(_handle, cublasMath_t.CUBLAS_DEFAULT_MATH));
+            Check(CuBlas.cublasSetMathMode(_handle,
+                precision == Precision.Tf32 ? cublasMath_t.CUBLAS_TF32_TENSOR_OP_MATH : cublasMath_t.CUBLAS_DEFAULT_MATH));
         }
         catch
         {

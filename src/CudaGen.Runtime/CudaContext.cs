@@ -10,6 +10,9 @@ namespace CudaGen.Runtime;
 /// </summary>
 internal sealed unsafe class CudaContext : IDisposable
 {
+    // https://docs.nvidia.com/cuda/cublas/: 0 keeps the libraries from TF32, whatever a program asks for.
+    private const string Tf32Override = "NVIDIA_TF32_OVERRIDE";
+
     [ThreadStatic]
     private static nint _current;
 
@@ -27,16 +30,17 @@ internal sealed unsafe class CudaContext : IDisposable
     private sealed record LoadedKernel(CUfunction Function, int[]? ParameterSizes);
 
     /// <summary>Retains the primary context of a GPU, the one that cuBLAS, cuDNN and other users of the runtime API share.</summary>
-    internal CudaContext(int ordinal, Implementation implementation) : this(ordinal, default, default, implementation)
+    internal CudaContext(int ordinal, Implementation implementation, Precision precision) : this(ordinal, default, default, implementation, precision)
     {
     }
 
     /// <summary>Takes part in a context, and in a stream of it unless that is null; both stay their owner's.</summary>
-    internal CudaContext(CUcontext context, CUstream stream, Implementation implementation) : this(0, context, stream, implementation)
+    internal CudaContext(CUcontext context, CUstream stream, Implementation implementation, Precision precision)
+        : this(0, context, stream, implementation, precision)
     {
     }
 
-    private CudaContext(int ordinal, CUcontext foreign, CUstream stream, Implementation implementation)
+    private CudaContext(int ordinal, CUcontext foreign, CUstream stream, Implementation implementation, Precision precision)
     {
         NativeLibraries.Load(Cuda.Library);
         Emulator.Find();
@@ -61,8 +65,8 @@ internal sealed unsafe class CudaContext : IDisposable
             if (!_ownsContext)
                 Check(Cuda.cuCtxGetDevice(out _device));
             Multiprocessors = Attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
-            Architecture = $"sm_{Attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)}"
-                + $"{Attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)}";
+            int capability = Attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
+            Architecture = $"sm_{capability}{Attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)}";
             byte* name = stackalloc byte[256];
             Check(Cuda.cuDeviceGetName(name, 256, _device));
             Name = Text(name);
@@ -73,9 +77,12 @@ internal sealed unsafe class CudaContext : IDisposable
                 Check(Cuda.cuStreamCreate(out stream, CUstream_flags.CU_STREAM_NON_BLOCKING));
                 (Stream, _ownsStream) = (stream, true);
             }
-            if (TakesLibraries(implementation, library => NativeLibraries.TryLoad(library, DriverMajor, out _, out string failure) ? "" : failure))
+            RequireTensorCores(precision, capability, Environment.GetEnvironmentVariable(Tf32Override));
+            // Nothing but the libraries has another precision: where they do not load, that is an error.
+            Implementation asked = precision == Precision.Fp32 ? implementation : Implementation.Library;
+            if (TakesLibraries(asked, library => NativeLibraries.TryLoad(library, DriverMajor, out _, out string failure) ? "" : failure))
             {
-                Blas = new Blas(this);
+                Blas = new Blas(this, precision);
                 Dnn = new Dnn(this);
             }
         }
@@ -98,6 +105,16 @@ internal sealed unsafe class CudaContext : IDisposable
         if (failure.Length == 0)
             failure = load(CuDnn.Library);
         return failure.Length == 0 || (implementation == Implementation.Library ? throw new DeviceException(failure) : false);
+    }
+
+    /// <summary>Refuses what the libraries would silently compute in float32.</summary>
+    /// <exception cref="DeviceException">The GPU has no tensor cores of that precision, or the environment forbids them.</exception>
+    internal static void RequireTensorCores(Precision precision, int capability, string? tf32Override)
+    {
+        if (precision != Precision.Fp32 && capability < 8)
+            throw new DeviceException($"{precision.ToString().ToLowerInvariant()}: found a GPU of compute capability {capability}.x, expected 8.0 or later");
+        if (precision == Precision.Tf32 && tf32Override == "0")
+            throw new DeviceException($"tf32: found {Tf32Override}=0 in the environment, which forbids it to NVIDIA's libraries; expected it unset");
     }
 
     internal string Name { get; }

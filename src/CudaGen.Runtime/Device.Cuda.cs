@@ -26,20 +26,23 @@ public sealed unsafe partial class Device
     /// <param name="context">A <c>CUcontext</c>.</param>
     /// <param name="stream">A <c>CUstream</c> of that context, or 0.</param>
     /// <param name="implementation">As for <see cref="Open"/>.</param>
-    public static Device FromHandles(nint context, nint stream = 0, Implementation implementation = Implementation.Auto)
+    /// <param name="precision">As for <see cref="Open"/>.</param>
+    /// <exception cref="DeviceException">The device does not have that implementation or precision.</exception>
+    public static Device FromHandles(nint context, nint stream = 0, Implementation implementation = Implementation.Auto,
+        Precision precision = Precision.Fp32)
     {
         if (context == 0)
             throw new ArgumentException("a context handle is not 0", nameof(context));
-        RequireCudaImplementation(implementation);
-        return NewCuda(new CudaContext(new CUcontext(context), new CUstream(stream), implementation), implementation);
+        RequireCuda(implementation, precision);
+        return NewCuda(new CudaContext(new CUcontext(context), new CUstream(stream), implementation, precision), implementation, precision);
     }
 
-    private static Device OpenCuda(int ordinal, Implementation implementation)
+    private static Device OpenCuda(int ordinal, Implementation implementation, Precision precision)
     {
-        RequireCudaImplementation(implementation);
+        RequireCuda(implementation, precision);
         try
         {
-            return NewCuda(new CudaContext(ordinal, implementation), implementation);
+            return NewCuda(new CudaContext(ordinal, implementation, precision), implementation, precision);
         }
         catch (DeviceException e)
         {
@@ -47,25 +50,31 @@ public sealed unsafe partial class Device
         }
     }
 
-    private static Device NewCuda(CudaContext cuda, Implementation implementation)
+    private static Device NewCuda(CudaContext cuda, Implementation implementation, Precision precision)
     {
         // One worker: nothing but the host's own bookkeeping runs on it.
-        Device device = new(DeviceKind.Cuda, new Workers(1), cuda) { Implementation = implementation };
+        Device device = new(DeviceKind.Cuda, new Workers(1), cuda) { Implementation = implementation, Precision = precision };
         LiveObjects.Add(LiveObject.Device);
         return device;
     }
 
-    private static string DescribeCuda(CudaContext cuda)
+    private string DescribeCuda(CudaContext cuda)
     {
         string where = Emulator.Current is { } emulator ? $"{emulator.Description}, no GPU" : cuda.Name;
         string how = cuda.Blas is { } blas && cuda.Dnn is { } dnn ? $"cuBLAS {blas.Version}, cuDNN {dnn.Version}" : "handwritten kernels";
+        if (Precision != Precision.Fp32)
+            how += $", {Name(Precision)}";
         return $"cuda ({where}, {cuda.Architecture}, driver {cuda.DriverMajor}.{cuda.DriverMinor}, NVRTC {cuda.CompilerVersion}; {how})";
     }
 
-    private static void RequireCudaImplementation(Implementation implementation)
+    private static void RequireCuda(Implementation implementation, Precision precision)
     {
         if (implementation is Implementation.Reference or Implementation.Cpu)
             throw new DeviceException($"a GPU has no implementation '{Name(implementation)}'; it has auto, kernel and library");
+        if (implementation == Implementation.Kernel && precision != Precision.Fp32)
+            throw new DeviceException($"the implementation 'kernel' has no precision '{Name(precision)}'; it computes in fp32");
+        if (precision == Precision.Bf16)
+            throw new DeviceException("bf16: not there yet");
     }
 
     internal CudaContext RequireCuda(string what)

@@ -59,6 +59,9 @@ public sealed unsafe partial class Device : IDisposable
     /// <summary>Which implementation operations take on this device.</summary>
     public Implementation Implementation { get; private init; }
 
+    /// <summary>How dense layers and convolutions multiply on this device.</summary>
+    public Precision Precision { get; private init; }
+
     /// <summary>Whether operations run their reference loops.</summary>
     public bool IsReference => Implementation == Implementation.Reference;
 
@@ -84,8 +87,12 @@ public sealed unsafe partial class Device : IDisposable
     /// Opens the device that a person named: <c>cpu</c>, <c>cuda</c>, <c>cuda:N</c>, or <c>auto</c>, which is the first GPU
     /// where the driver loads and has one, and otherwise the CPU. The description says which it became.
     /// </summary>
-    /// <exception cref="DeviceException">There is no such device here.</exception>
-    public static Device Open(string name, int threads = 0, Implementation implementation = Implementation.Auto)
+    /// <param name="name">The device.</param>
+    /// <param name="threads">As for <see cref="Cpu"/>.</param>
+    /// <param name="implementation">Which implementation operations take.</param>
+    /// <param name="precision">How dense layers and convolutions multiply; all but float32 make <c>auto</c> a GPU.</param>
+    /// <exception cref="DeviceException">There is no such device here, or it does not have that implementation or precision.</exception>
+    public static Device Open(string name, int threads = 0, Implementation implementation = Implementation.Auto, Precision precision = Precision.Fp32)
     {
         ArgumentNullException.ThrowIfNull(name);
         if (name == "auto")
@@ -94,15 +101,18 @@ public sealed unsafe partial class Device : IDisposable
             {
                 Implementation.Reference or Implementation.Cpu => "cpu",
                 Implementation.Kernel or Implementation.Library => "cuda",
-                _ => CudaIsHere() ? "cuda" : "cpu",
+                _ => precision != Precision.Fp32 || CudaIsHere() ? "cuda" : "cpu",
             };
         }
         if (name == "cpu")
-            return Cpu(threads, implementation);
+        {
+            return precision == Precision.Fp32 ? Cpu(threads, implementation)
+                : throw new DeviceException($"the CPU has no precision '{Name(precision)}'; it computes in fp32");
+        }
         if (name == "cuda")
-            return OpenCuda(0, implementation);
+            return OpenCuda(0, implementation, precision);
         return name.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(name.AsSpan(5), NumberStyles.None, null, out int ordinal)
-            ? OpenCuda(ordinal, implementation)
+            ? OpenCuda(ordinal, implementation, precision)
             : throw new DeviceException($"device '{name}': expected auto, cpu, cuda or cuda:N");
     }
 
@@ -156,6 +166,8 @@ public sealed unsafe partial class Device : IDisposable
     }
 
     private static string Name(Implementation implementation) => implementation.ToString().ToLowerInvariant();
+
+    private static string Name(Precision precision) => precision.ToString().ToLowerInvariant();
 
     internal void Attach() => Interlocked.Increment(ref _attached);
 

@@ -17,6 +17,7 @@ public static class CommandLine
         new("--data", "PATH", "MNIST or CIFAR-10 folder, or a file by tools/data.cs (default: built-in images)", Data),
         new("--device", "NAME", "auto, cpu, cuda or cuda:N (default: auto)", Data),
         new("--impl", "NAME", "auto, kernel, library, cpu or reference (default: auto)", Data),
+        new("--precision", "NAME", "products on a GPU: fp32, tf32 or bf16 (default: fp32)", Data),
         new("--eager", "", "on a GPU: give launches one by one instead of a recorded graph", Data),
         new("--threads", "N", "threads of the CPU path (default: one for each processor)", Data),
         new("--recipe", "NAME", "canonical: as in the paper; seed: as in the tutorial (default: canonical)", Training),
@@ -79,6 +80,7 @@ public static class CommandLine
             Device = values.Device("--device") ?? "auto",
             Implementation = values.Choice("--impl", "auto", "kernel", "library", "cpu", "reference") is { } implementation
                 ? Enum.Parse<Implementation>(implementation, ignoreCase: true) : Implementation.Auto,
+            Precision = values.Choice("--precision", "fp32", "tf32", "bf16") is { } precision ? Enum.Parse<Precision>(precision, ignoreCase: true) : null,
             Eager = parsed.GetResult("--eager") is OptionResult { Implicit: false },
             Threads = (int?)values.Whole("--threads", 1, 1024),
             Recipe = values.Choice("--recipe", "canonical", "seed") switch

@@ -46,11 +46,12 @@ public static class GenerateCommand
         var batch = new Option<int>("--batch") { Description = "images that are made at once; the images do not depend on it", DefaultValueFactory = _ => 16 };
         var device = new Option<string>("--device") { Description = "auto, cpu, cuda or cuda:N", DefaultValueFactory = _ => "auto" };
         var implementation = new Option<string>("--impl") { Description = "auto, kernel, library, cpu or reference", DefaultValueFactory = _ => "auto" };
+        var precision = new Option<string>("--precision") { Description = "products on a GPU: fp32, tf32 or bf16", DefaultValueFactory = _ => "fp32" };
         var threads = new Option<int>("--threads") { Description = "threads of the CPU path; 0 for one for each processor" };
         var output = new Option<string?>("--out") { Description = "the picture (default: generated.png), or the folder of single images (default: generated)" };
         var command = new RootCommand("Makes pictures with a trained generator.")
         {
-            file, singles, label, interpolate, linear, sweep, from, to, steps, rows, columns, seed, first, batch, device, implementation, threads, output,
+            file, singles, label, interpolate, linear, sweep, from, to, steps, rows, columns, seed, first, batch, device, implementation, precision, threads, output,
         };
         command.SetAction(parsed =>
         {
@@ -63,8 +64,9 @@ public static class GenerateCommand
             Within("--threads", parsed.GetValue(threads), 0, 1024);
             if (parsed.GetValue(first) > MostFirst)
                 throw new InputException($"--first: found {parsed.GetValue(first)}, expected a whole number from 0 to {MostFirst}");
-            Implementation chosen = Choose(parsed.GetValue(implementation)!);
-            using Device on = Device.Open(parsed.GetValue(device)!, parsed.GetValue(threads), chosen);
+            Implementation chosen = Choose<Implementation>("--impl", parsed.GetValue(implementation)!, "auto", "kernel", "library", "cpu", "reference");
+            Precision multiplied = Choose<Precision>("--precision", parsed.GetValue(precision)!, "fp32", "tf32", "bf16");
+            using Device on = Device.Open(parsed.GetValue(device)!, parsed.GetValue(threads), chosen, multiplied);
             using Generator generator = Generator.Load(on, path, parsed.GetValue(batch));
             Job job = new(path, generator, parsed.GetValue(seed), parsed.GetValue(first), Label(path, generator, parsed.GetValue(label)));
             Console.WriteLine($"generator {path}: {generator.Spec.Architecture} of '{generator.Model}', codes of {generator.Latent}, on {on.Description}");
@@ -122,9 +124,9 @@ public static class GenerateCommand
     }
 
     // Not by Enum.TryParse alone, to which any number is a value.
-    private static Implementation Choose(string name) => name is "auto" or "kernel" or "library" or "cpu" or "reference"
-        ? Enum.Parse<Implementation>(name, ignoreCase: true)
-        : throw new InputException($"--impl: found '{name}', expected auto, kernel, library, cpu or reference");
+    private static T Choose<T>(string flag, string name, params string[] choices) where T : struct, Enum => choices.Contains(name)
+        ? Enum.Parse<T>(name, ignoreCase: true)
+        : throw new InputException($"{flag}: found '{name}', expected {string.Join(", ", choices[..^1])} or {choices[^1]}");
 
     private static int Within(string flag, int value, int low, int high)
         => value >= low && value <= high ? value : throw new InputException($"{flag}: found {value}, expected a whole number from {low} to {high}");

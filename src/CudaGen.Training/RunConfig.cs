@@ -4,7 +4,8 @@ using CudaGen.Runtime;
 namespace CudaGen.Training;
 
 /// <summary>What was asked for, with the recipe's values for what was not.</summary>
-internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, int Epochs, long? Steps, int Batch, int? Latent, ulong Seed, ModelFlags Flags)
+internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, int Epochs, long? Steps, int Batch, int? Latent, ulong Seed,
+    Precision Precision, ModelFlags Flags)
 {
     private const int Endless = 1_000_000;
 
@@ -17,7 +18,7 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
         int epochs = options.Epochs ?? (options.Steps is null ? program.Epochs : Endless);
         Recipe recipe = options.Recipe ?? Recipe.Canonical;
         return new(program.Name, recipe, options.Data, epochs, options.Steps, options.Batch ?? program.BatchOfFlags(options.Flags) ?? program.Batch(recipe),
-            options.Latent, options.Seed ?? 1, options.Flags);
+            options.Latent, options.Seed ?? 1, options.Precision ?? Precision.Fp32, options.Flags);
     }
 
     public JsonObject ToJson()
@@ -32,6 +33,7 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
             ["batch"] = Batch,
             ["latent"] = Latent,
             ["seed"] = Seed,
+            ["precision"] = Text(Precision),
         };
         JsonObject flags = [];
         foreach ((string name, string value) in Flags.Given)
@@ -64,8 +66,16 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
                 string other => throw new InputException($"{path}: recipe: found '{other}', expected canonical or seed"),
                 null => throw new FormatException("no recipe"),
             };
+            // Runs from before there was a choice have no precision.
+            Precision precision = (string?)json["precision"] switch
+            {
+                null or "fp32" => Precision.Fp32,
+                "tf32" => Precision.Tf32,
+                "bf16" => Precision.Bf16,
+                string other => throw new InputException($"{path}: precision: found '{other}', expected fp32, tf32 or bf16"),
+            };
             saved = new(program, recipe, (string?)json["data"], (int)json["epochs"]!, (long?)json["steps"],
-                (int)json["batch"]!, (int?)json["latent"], (ulong)json["seed"]!, flags);
+                (int)json["batch"]!, (int?)json["latent"], (ulong)json["seed"]!, precision, flags);
         }
         catch (Exception e) when (e is FormatException or InvalidOperationException or NullReferenceException or OverflowException
             or ArgumentNullException)
@@ -82,6 +92,7 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
         Same("--batch", options.Batch, saved.Batch);
         Same("--latent", options.Latent, saved.Latent);
         Same("--seed", options.Seed, saved.Seed);
+        Same("--precision", options.Precision, saved.Precision);
         foreach ((string name, string given) in options.Flags.Given)
         {
             if (saved.Flags.Text(name, "") is var value && value != given)
@@ -109,9 +120,10 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
 
         InputException Changed(string flag, string given, string value)
             => new($"{flag}: found '{given}', the run in {run.Path} has '{value}' and cannot change it");
-
-        static string Text(object value) => value is Recipe r ? RecipeName(r) : value.ToString()!;
     }
+
+    // As on the command line.
+    private static string Text(object value) => value is Enum ? value.ToString()!.ToLowerInvariant() : value.ToString()!;
 
     public static string RecipeName(Recipe recipe) => recipe == Recipe.Seed ? "seed" : "canonical";
 }

@@ -24,6 +24,9 @@ public sealed record TrainOptions
     /// <summary>Which implementation of the operations runs.</summary>
     public Implementation Implementation { get; init; }
 
+    /// <summary>How a GPU multiplies.</summary>
+    public Precision? Precision { get; init; }
+
     /// <summary>Whether a GPU is given launches one by one.</summary>
     public bool Eager { get; init; }
 

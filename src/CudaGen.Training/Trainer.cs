@@ -25,7 +25,7 @@ public static class Trainer
         using RunFolder? resumed = options.Resume is null ? null : RunFolder.Open(options.Resume);
         RunConfig config = resumed is null ? RunConfig.Of(program, options) : RunConfig.Resume(program.Name, resumed, options);
 
-        using Device device = Device.Open(options.Device, options.Threads ?? 0, options.Implementation);
+        using Device device = Device.Open(options.Device, options.Threads ?? 0, options.Implementation, config.Precision);
         TrainingData data = TrainingData.Open(program, config);
         using Model model = Create(program, config, data);
         model.Eager = options.Eager;

@@ -22,6 +22,7 @@ internal enum cudnnStatus_t
 internal enum cudnnDataType_t
 {
     CUDNN_DATA_FLOAT = 0,
+    CUDNN_DATA_BFLOAT16 = 9,
 }
 
 internal enum cudnnTensorFormat_t
