@@ -22,8 +22,9 @@ public sealed class ConvolutionPlan : IDisposable
         if (device.Kind == DeviceKind.Cuda)
         {
             // cuDNN knows no empty tensors; the kernels do.
-            Cuda = device.Cuda!.Dnn is { } dnn && shape.X.Length > 0 && shape.Y.Length > 0 ? new CudnnConvolution(dnn, shape, device.Precision)
-                : new KernelConvolution(shape);
+            Cuda = device.Cuda!.Dnn is not { } dnn || shape.X.Length == 0 || shape.Y.Length == 0 ? new KernelConvolution(shape)
+                : device.Precision == Precision.Bf16 ? new Bfloat16Convolution(dnn, shape)
+                : new CudnnConvolution(dnn, shape, device.Precision);
         }
         else if (!device.IsReference)
         {

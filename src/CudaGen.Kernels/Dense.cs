@@ -79,13 +79,14 @@ public static unsafe class Dense
 
     private static DenseProduct WeightProduct(int n, int o, int i) => new(o, i, n, TransposedA: true, TransposedB: false);
 
-    /// <summary>Floats of scratch memory that the three passes of a layer with this batch need, on any device.</summary>
-    public static int ScratchFloats(int n, Shape w)
+    /// <summary>Floats of scratch memory that the three passes of a layer with this batch need on a device.</summary>
+    public static int ScratchFloats(Device device, int n, Shape w)
     {
+        ArgumentNullException.ThrowIfNull(device);
         (int o, int i) = (w[0], w[1]);
         int cpu = Math.Max(Gemm.Scratch(n, o, i, false), Math.Max(Gemm.Scratch(n, i, o, false), Gemm.Scratch(o, i, n, true)));
-        return Math.Max(Math.Max(cpu, ForwardProduct(n, o, i).ScratchFloats),
-            Math.Max(DataProduct(n, o, i).ScratchFloats, WeightProduct(n, o, i).ScratchFloats));
+        return Math.Max(Math.Max(cpu, ForwardProduct(n, o, i).ScratchFloats(device.Precision)),
+            Math.Max(DataProduct(n, o, i).ScratchFloats(device.Precision), WeightProduct(n, o, i).ScratchFloats(device.Precision)));
     }
 
     private static (int N, int O, int I) Check(Device device, Tensor x, Tensor w, Tensor y)

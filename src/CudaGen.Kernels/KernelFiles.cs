@@ -11,6 +11,7 @@ internal static class KernelFiles
     internal static readonly KernelSource Activation = KernelSource.FromResource(Assembly, "activation.cu", "activation.cuh", "common.cuh");
     internal static readonly KernelSource Arithmetic = KernelSource.FromResource(Assembly, "arithmetic.cu", "common.cuh");
     internal static readonly KernelSource BatchNorm = KernelSource.FromResource(Assembly, "batchnorm.cu", "activation.cuh", "common.cuh");
+    internal static readonly KernelSource Bfloat16 = KernelSource.FromResource(Assembly, "bfloat16.cu", "activation.cuh", "common.cuh");
     internal static readonly KernelSource Convolution =
         KernelSource.FromResource(Assembly, "convolution.cu", "product.cuh", "activation.cuh", "common.cuh");
     internal static readonly KernelSource Data = KernelSource.FromResource(Assembly, "data.cu", "common.cuh");

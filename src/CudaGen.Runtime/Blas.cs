@@ -12,10 +12,11 @@ internal sealed unsafe class Blas : IDisposable
     private readonly CudaContext _cuda;
     private readonly cublasHandle_t _handle;
     private readonly nint _workspace;
+    private readonly Precision _precision;
 
     internal Blas(CudaContext cuda, Precision precision)
     {
-        _cuda = cuda;
+        (_cuda, _precision) = (cuda, precision);
         Check(CuBlas.cublasCreate_v2(out _handle));
         try
         {
@@ -39,17 +40,28 @@ internal sealed unsafe class Blas : IDisposable
     internal string Version { get; } = "";
 
     /// <summary>
-    /// c = a b or c += a b; a (m, k), b (k, n) and c (m, n) lie row by row in memory, or a and b transposed.
+    /// c = a b or c += a b; a (m, k), b (k, n) and c (m, n) lie row by row in memory, or a and b transposed. a and b are bfloat16 with
+    /// that precision, otherwise float32.
     /// </summary>
-    internal void Multiply(Tensor c, Tensor a, bool transposedA, Tensor b, bool transposedB, int m, int n, int k, bool accumulate)
+    internal void Multiply(Tensor c, nint a, bool transposedA, nint b, bool transposedB, int m, int n, int k, bool accumulate)
     {
         if (m == 0 || n == 0)
             return;
         _cuda.Enter();
         float one = 1, beta = accumulate ? 1 : 0;
         // cuBLAS reads our rows as columns, which is the transpose: c^T = b^T a^T. Leading dimensions are at least 1.
-        Check(CuBlas.cublasSgemm_v2(_handle, Operation(transposedB), Operation(transposedA), n, m, k, &one, (float*)b.Address,
-            Math.Max(transposedB ? k : n, 1), (float*)a.Address, Math.Max(transposedA ? m : k, 1), &beta, (float*)c.Address, n));
+        (int ldb, int lda) = (Math.Max(transposedB ? k : n, 1), Math.Max(transposedA ? m : k, 1));
+        if (_precision == Precision.Bf16)
+        {
+            Check(CuBlas.cublasGemmEx(_handle, Operation(transposedB), Operation(transposedA), n, m, k, &one, (void*)b, cudaDataType.CUDA_R_16BF,
+                ldb, (void*)a, cudaDataType.CUDA_R_16BF, lda, &beta, (void*)c.Address, cudaDataType.CUDA_R_32F, n,
+                cublasComputeType_t.CUBLAS_COMPUTE_32F, cublasGemmAlgo_t.CUBLAS_GEMM_DEFAULT));
+        }
+        else
+        {
+            Check(CuBlas.cublasSgemm_v2(_handle, Operation(transposedB), Operation(transposedA), n, m, k, &one, (float*)b, ldb, (float*)a, lda,
+                &beta, (float*)c.Address, n));
+        }
     }
 
     private static cublasOperation_t Operation(bool transposed) => transposed ? cublasOperation_t.CUBLAS_OP_T : cublasOperation_t.CUBLAS_OP_N;

@@ -73,8 +73,6 @@ public sealed unsafe partial class Device
             throw new DeviceException($"a GPU has no implementation '{Name(implementation)}'; it has auto, kernel and library");
         if (implementation == Implementation.Kernel && precision != Precision.Fp32)
             throw new DeviceException($"the implementation 'kernel' has no precision '{Name(precision)}'; it computes in fp32");
-        if (precision == Precision.Bf16)
-            throw new DeviceException("bf16: not there yet");
     }
 
     internal CudaContext RequireCuda(string what)

@@ -274,8 +274,8 @@ public sealed unsafe class CuBlasStandInTests
     [Fact]
     public void Matrices_of_bfloat16_are_multiplied_in_float32() => Run(handle =>
     {
-        float[] a = [.. DeviceFloats.Random(1, 64).Select(Round)], b = [.. DeviceFloats.Random(2, 64).Select(Round)];
-        using DeviceFloats onA = new(Pack(a)), onB = new(Pack(b)), onC = new(64), small = new(32);
+        float[] a = [.. DeviceFloats.Random(1, 64).Select(Bfloat16.Round)], b = [.. DeviceFloats.Random(2, 64).Select(Bfloat16.Round)];
+        using DeviceFloats onA = new(Bfloat16.Pack(a)), onB = new(Bfloat16.Pack(b)), onC = new(64), small = new(32);
         float one = 1, zero = 0;
         Assert.Equal(Success, Blas.cublasGemmEx(handle, 0, 0, 8, 8, 8, &one, onA.Address, R16BF, 8, onB.Address, R16BF, 8, &zero, onC.Address, R32F, 8,
             Compute32F, -1));
@@ -284,7 +284,7 @@ public sealed unsafe class CuBlasStandInTests
         (double value, double magnitude) = Element(a, b, 2, 3);
         float[] c = onC.Read();
         Compare.Near(value, magnitude, c[2 + 8 * 3], "C[2, 3]");
-        Assert.Equal(Pack([.. c.Select(Round)]), small.Read());
+        Assert.Equal(Bfloat16.Pack([.. c.Select(Bfloat16.Round)]), small.Read());
         Assert.Equal(NotSupported, Blas.cublasGemmEx(handle, 0, 0, 8, 8, 8, &one, onA.Address, R16BF, 8, onB.Address, R16BF, 8, &zero, onC.Address, R32F, 8,
             Compute32FFastTf32, -1));
         Assert.Equal(NotSupported, Blas.cublasGemmEx(handle, 0, 0, 8, 8, 8, &one, onA.Address, R16F, 8, onB.Address, R16F, 8, &zero, onC.Address, R32F, 8,
@@ -292,18 +292,6 @@ public sealed unsafe class CuBlasStandInTests
         Assert.Equal(InvalidValue, Blas.cublasGemmEx(handle, 0, 0, 8, 8, 8, &one, onA.Address, R16BF, 8, onB.Address, R16BF, 8, &zero, onC.Address, R32F, 8,
             Compute32F, 50));
     });
-
-    /// <summary>To the nearest bfloat16, the upper half of a float32.</summary>
-    private static float Round(float value)
-    {
-        uint bits = BitConverter.SingleToUInt32Bits(value);
-        return BitConverter.UInt32BitsToSingle((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000);
-    }
-
-    /// <summary>Two bfloat16 numbers in the place of one float32.</summary>
-    private static float[] Pack(float[] values) =>
-        [.. values.Chunk(2).Select(pair => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(pair[0]) >> 16
-            | BitConverter.SingleToUInt32Bits(pair[1])))];
 
     [Fact]
     public void A_workspace_is_used_checked_and_forgotten_with_the_stream() => Run(handle =>

@@ -239,6 +239,8 @@ public sealed unsafe class CuDnnStandInTests
         { "channels of y", BadParam, BadParam, BadParam, "5 channels" },
         { "images of y", BadParam, BadParam, BadParam, "3 images" },
         { "type of y", BadParam, BadParam, BadParam, "data types" },
+        { "float32 from bfloat16", BadParam, BadParam, BadParam, "data types" },
+        { "sums in bfloat16", NotSupported, NotSupported, NotSupported, "computes in float32" },
         { "channels of w", BadParam, BadParam, BadParam, "the filter 2" },
         { "outputs of a group", BadParam, NotSupported, BadParam, "no multiple" },
         { "kernel", BadParam, BadParam, BadParam, "larger" },
@@ -258,6 +260,9 @@ public sealed unsafe class CuDnnStandInTests
             "channels of y" => Dnn.cudnnSetTensor4dDescriptor(on.Y, Nhwc, Float32, 2, 5, 4, 4),
             "images of y" => Dnn.cudnnSetTensor4dDescriptor(on.Y, Nhwc, Float32, 3, 4, 4, 4),
             "type of y" => Dnn.cudnnSetTensor4dDescriptor(on.Y, Nhwc, Float16, 2, 4, 4, 4),
+            "float32 from bfloat16" => Dnn.cudnnSetTensor4dDescriptor(on.X, Nhwc, BFloat16, 2, 3, 8, 8)
+                | Dnn.cudnnSetFilter4dDescriptor(on.W, BFloat16, Nhwc, 4, 3, 3, 3),
+            "sums in bfloat16" => Dnn.cudnnSetConvolution2dDescriptor(on.Convolution, 1, 1, 2, 2, 1, 1, CrossCorrelation, BFloat16),
             "channels of w" => Dnn.cudnnSetFilter4dDescriptor(on.W, Float32, Nhwc, 4, 2, 3, 3),
             "outputs of a group" => Dnn.cudnnSetFilter4dDescriptor(on.W, Float32, Nhwc, 5, 3, 3, 3) | Dnn.cudnnSetConvolutionGroupCount(on.Convolution, 2),
             "kernel" => Dnn.cudnnSetFilter4dDescriptor(on.W, Float32, Nhwc, 4, 3, 11, 3),
@@ -427,6 +432,38 @@ public sealed unsafe class CuDnnStandInTests
         Assert.InRange(Error(DefaultMath), 2e-5, 1e-2);
         Assert.InRange(Error(FmaMath), 0, 5e-6);
     });
+
+    /// <summary>Every pass on bfloat16 is that on the same numbers in float32, rounded; and what is added to is read as bfloat16.</summary>
+    [Fact]
+    public void Tensors_of_bfloat16_are_computed_in_float32_and_rounded() => Run(handle =>
+    {
+        // An even number of elements in each tensor.
+        Geometry geometry = Small;
+        using var wide = new ConvolutionCase(Dnn, geometry);
+        using var narrow = new ConvolutionCase(Dnn, geometry);
+        Assert.Equal(Success, Dnn.cudnnSetTensor4dDescriptor(narrow.X, Nhwc, BFloat16, 2, 3, 8, 8));
+        Assert.Equal(Success, Dnn.cudnnSetFilter4dDescriptor(narrow.W, BFloat16, Nhwc, 4, 3, 3, 3));
+        Assert.Equal(Success, Dnn.cudnnSetTensor4dDescriptor(narrow.Y, Nhwc, BFloat16, 2, 4, 4, 4));
+        float[] x = Halves(1, geometry.XLength), w = Halves(2, geometry.WLength), y = Halves(3, geometry.YLength);
+        using DeviceFloats wideX = new(x), wideW = new(w), wideY = new(y), narrowX = new(Bfloat16.Pack(x)), narrowW = new(Bfloat16.Pack(w)),
+            narrowY = new(Bfloat16.Pack(y));
+        Same((on, a, b, to) => Forward(handle, on, a, b, to, beta: 2), wideX, wideW, narrowX, narrowW, y.Length);
+        Same((on, a, b, to) => BackwardData(handle, on, a, b, to, beta: 0), wideW, wideY, narrowW, narrowY, x.Length);
+        Same((on, a, b, to) => BackwardFilter(handle, on, a, b, to, beta: -1), wideX, wideY, narrowX, narrowY, w.Length);
+
+        void Same(Pass pass, DeviceFloats a, DeviceFloats b, DeviceFloats narrowA, DeviceFloats narrowB, int length)
+        {
+            float[] old = Halves(4, length);
+            using DeviceFloats expected = new(old), found = new(Bfloat16.Pack(old));
+            Assert.Equal(Success, pass(wide, a.Address, b.Address, expected.Address));
+            Assert.Equal(Success, pass(narrow, narrowA.Address, narrowB.Address, found.Address));
+            Assert.Equal(Bfloat16.Pack([.. expected.Read().Select(Bfloat16.Round)]), found.Read());
+        }
+
+        static float[] Halves(int seed, int length) => [.. DeviceFloats.Random(seed, length).Select(Bfloat16.Round)];
+    });
+
+    private delegate int Pass(ConvolutionCase on, float* a, float* b, float* to);
 
     private static nint BiasDescriptor(int channels)
     {

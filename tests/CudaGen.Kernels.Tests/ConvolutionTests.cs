@@ -50,7 +50,7 @@ public sealed class ConvolutionTests
     public void The_scratch_memory_that_a_plan_asks_for_is_enough(string name)
     {
         ConvolutionShape g = ByName(name);
-        foreach ((string implementation, Func<Device> open) in OpTest.Implementations)
+        foreach ((string implementation, Func<Device> open) in OpTest.Implementations.Concat(OpTest.LowPrecisions))
         {
             using Device device = open();
             using ConvolutionPlan plan = new(device, g);
@@ -68,12 +68,12 @@ public sealed class ConvolutionTests
     [Theory, InlineData(1, 1, 1), InlineData(2, 3, 5), InlineData(100, 7, 50), InlineData(3, 300, 2), InlineData(64, 33, 129)]
     public void The_scratch_memory_that_a_dense_layer_asks_for_is_enough(int n, int o, int i)
     {
-        foreach ((string implementation, Func<Device> open) in OpTest.Implementations)
+        foreach ((string implementation, Func<Device> open) in OpTest.Implementations.Concat(OpTest.LowPrecisions))
         {
             using Device device = open();
             using Arena arena = new(device, "test", 4L * (n * i + n * o + o * i) + 4 * Arena.Alignment);
             Tensor x = arena.Take(new Shape(n, i)), w = arena.Take(new Shape(o, i)), y = arena.Take(new Shape(n, o));
-            device.ReserveScratch(Dense.ScratchFloats(n, w.Shape));
+            device.ReserveScratch(Dense.ScratchFloats(device, n, w.Shape));
             int before = device.ScratchGrowths;
             Dense.Forward(device, y, x, w, null, Activation.Relu);
             Dense.BackwardData(device, x, y, w);
@@ -128,7 +128,7 @@ public sealed class ConvolutionTests
         Assert.Contains(second, message, StringComparison.Ordinal);
     }
 
-    [Theory, MemberData(nameof(OpTest.Names), MemberType = typeof(OpTest))]
+    [Theory, MemberData(nameof(OpTest.NamesInAllPrecisions), MemberType = typeof(OpTest))]
     public void A_batch_of_nothing_changes_no_gradient(string implementation)
     {
         using Device device = OpTest.Open(implementation);
@@ -148,7 +148,7 @@ public sealed class ConvolutionTests
     }
 
     /// <summary>No pixel of x, but pixels of y, in the padding alone; and inputs of no length.</summary>
-    [Theory, MemberData(nameof(OpTest.Names), MemberType = typeof(OpTest))]
+    [Theory, MemberData(nameof(OpTest.NamesInAllPrecisions), MemberType = typeof(OpTest))]
     public void From_nothing_comes_the_bias(string implementation)
     {
         using Device device = OpTest.Open(implementation);
@@ -171,10 +171,14 @@ public sealed class ConvolutionTests
     }
 
     /// <summary>All passes in one graph: nothing in them waits or allocates, and a replay gives the bits of the calls.</summary>
-    [Theory, InlineData(Implementation.Kernel), InlineData(Implementation.Library)]
-    public void The_passes_are_recorded_in_a_graph(Implementation implementation)
+    [Theory]
+    [InlineData(Implementation.Kernel, Precision.Fp32)]
+    [InlineData(Implementation.Library, Precision.Fp32)]
+    [InlineData(Implementation.Library, Precision.Tf32)]
+    [InlineData(Implementation.Library, Precision.Bf16)]
+    public void The_passes_are_recorded_in_a_graph(Implementation implementation, Precision precision)
     {
-        using Device device = TestCuda.Open(implementation);
+        using Device device = TestCuda.Open(implementation, precision);
         ConvolutionShape g = ByName("5x5 asymmetric");
         using ConvolutionPlan plan = new(device, g);
         using Arena arena = new(device, "test", 1 << 20);
@@ -183,7 +187,7 @@ public sealed class ConvolutionTests
             dy = arena.Take(g.Y), ddense = arena.Take(dense.Shape);
         foreach (Tensor input in (Tensor[])[x, w, b, dense])
             device.Upload(input, Sample.Floats("graph", input.Length));
-        device.ReserveScratch(Math.Max(plan.ScratchFloats, Dense.ScratchFloats(z.Shape.Rows, dense.Shape)));
+        device.ReserveScratch(Math.Max(plan.ScratchFloats, Dense.ScratchFloats(device, z.Shape.Rows, dense.Shape)));
         float[][] called = Results(Run);
         using CudaGraph graph = device.Capture(Run);
         float[][] replayed = Results(graph.Launch);

@@ -65,6 +65,50 @@ public sealed class CudaTrainingTests : IDisposable
             Assert.Equal(File.ReadAllBytes(Path.Combine(_folder["cuda"], "vae-0001", file)), File.ReadAllBytes(Path.Combine(_folder["halves"], "vae-0001", file)));
     }
 
+    /// <summary>The run remembers its precision, goes on in it, and in no other.</summary>
+    [Fact]
+    public void A_run_keeps_its_precision()
+    {
+        TestCuda.Require();
+        Assert.Equal(0, Run("whole", "--epochs", "2", "--device", "cuda", "--precision", "bf16"));
+        Assert.Equal(0, Run("float32", "--epochs", "2", "--device", "cuda"));
+        Assert.NotEqual(Metrics("float32"), Metrics("whole"));
+        Assert.Equal(0, Run("halves", "--epochs", "1", "--device", "cuda", "--precision", "bf16"));
+        string halves = Path.Combine(_folder["halves"], "vae-0001");
+        Assert.Equal("bf16", JsonDocument.Parse(File.ReadAllText(Path.Combine(halves, "config.json"))).RootElement.GetProperty("precision").GetString());
+        Assert.Equal($"error: --precision: found 'tf32', the run in {halves} has 'bf16' and cannot change it", Refused("--device", "cuda", "--precision", "tf32"));
+        Assert.Equal("error: the CPU has no precision 'bf16'; it computes in fp32", Refused("--device", "cpu"));
+        Assert.Equal(0, Trainer.Run(Vae, ["--resume", halves, "--epochs", "2", "--plain"]));
+        foreach (string file in new[] { "metrics.jsonl", "checkpoint.safetensors", "generator.safetensors", "samples-0002.png" })
+            Assert.Equal(File.ReadAllBytes(Path.Combine(_folder["whole"], "vae-0001", file)), File.ReadAllBytes(Path.Combine(halves, file)));
+
+        string Refused(params string[] flags)
+        {
+            TextWriter console = Console.Error;
+            using var errors = new StringWriter();
+            try
+            {
+                Console.SetError(errors);
+                Assert.Equal(Executable.Failed, Trainer.Run(Vae, ["--resume", halves, "--epochs", "2", "--plain", .. flags]));
+            }
+            finally
+            {
+                Console.SetError(console);
+            }
+            return Assert.Single(errors.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        }
+    }
+
+    /// <summary>As if it were written before there was a choice.</summary>
+    [Fact]
+    public void A_run_without_a_precision_is_one_in_float32()
+    {
+        Assert.Equal(0, Run("old", "--epochs", "1", "--device", "cpu"));
+        string run = Path.Combine(_folder["old"], "vae-0001"), config = Path.Combine(run, "config.json");
+        File.WriteAllLines(config, File.ReadAllLines(config).Where(line => !line.Contains("precision", StringComparison.Ordinal)));
+        Assert.Equal(0, Trainer.Run(Vae, ["--resume", run, "--epochs", "2", "--device", "cpu", "--precision", "fp32", "--plain"]));
+    }
+
     [Theory]
     [InlineData("cuMemAlloc_v2", 4)]
     [InlineData("cuLaunchKernel", 60)]
@@ -99,10 +143,12 @@ public sealed class CudaTrainingTests : IDisposable
     [Theory]
     [InlineData("--impl", "reference")]
     [InlineData("--impl", "cpu")]
-    public void A_GPU_refuses_what_it_has_not(string flag, string value)
+    [InlineData("--impl", "kernel", "--precision", "tf32")]
+    [InlineData("--precision", "fp16")]
+    public void A_GPU_refuses_what_it_has_not(params string[] flags)
     {
         TestCuda.Require();
-        Assert.Equal(Executable.Failed, Run("refused", "--steps", "1", "--device", "cuda", flag, value));
+        Assert.Equal(Executable.Failed, Run("refused", ["--steps", "1", "--device", "cuda", .. flags]));
         Assert.False(Directory.Exists(_folder["refused"]));
     }
 }

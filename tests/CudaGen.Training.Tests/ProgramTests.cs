@@ -335,6 +335,7 @@ public sealed class ProgramTests : IDisposable
     [InlineData("\"steps\": 1", "\"steps\": -1", "steps: found -1, expected")]
     [InlineData("\"epochs\": 1000000", "\"epochs\": 0", "epochs: found 0, expected")]
     [InlineData("\"recipe\": \"canonical\"", "\"recipe\": \"best\"", "recipe: found 'best', expected canonical or seed")]
+    [InlineData("\"precision\": \"fp32\"", "\"precision\": \"fp8\"", "precision: found 'fp8', expected fp32, tf32 or bf16")]
     [InlineData("\"seed\": 1", "\"seed\": -1", "expected program, recipe")]
     public void Numbers_in_a_damaged_configuration_are_one_line(string good, string bad, string mention)
     {

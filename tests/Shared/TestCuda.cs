@@ -25,10 +25,10 @@ internal static class TestCuda
     public static StandInControl? StandIn { get; private set; }
 
     /// <summary>A CUDA device; skips the test where there is none.</summary>
-    public static Device Open(Implementation implementation = Implementation.Auto)
+    public static Device Open(Implementation implementation = Implementation.Auto, Precision precision = Precision.Fp32)
     {
         Require();
-        return Device.Open("cuda", 0, implementation);
+        return Device.Open("cuda", 0, implementation, precision);
     }
 
     /// <summary>Skips the test where there is no CUDA device.</summary>

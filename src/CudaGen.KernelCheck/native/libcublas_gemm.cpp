@@ -44,25 +44,16 @@ struct Matrix
 
     float get(long i) const
     {
-        if (type == CUDA_R_32F)
-            return reinterpret_cast<const float*>(data)[i];
-        const uint32_t bits = uint32_t(reinterpret_cast<const uint16_t*>(data)[i]) << 16;
-        float value;
-        std::memcpy(&value, &bits, sizeof value);
-        return value;
+        return type == CUDA_R_32F ? reinterpret_cast<const float*>(data)[i]
+                                  : product::from_bfloat16(reinterpret_cast<const uint16_t*>(data)[i]);
     }
 
     void set(long i, float value) const
     {
         if (type == CUDA_R_32F)
-        {
             reinterpret_cast<float*>(data)[i] = value;
-            return;
-        }
-        uint32_t bits;
-        std::memcpy(&bits, &value, sizeof bits);
-        const bool nan = value != value;
-        reinterpret_cast<uint16_t*>(data)[i] = nan ? 0x7fff : uint16_t((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+        else
+            reinterpret_cast<uint16_t*>(data)[i] = product::to_bfloat16(value);
     }
 };
 

@@ -23,6 +23,7 @@ enum cudnnStatus_t : int
 enum cudnnDataType_t : int
 {
     CUDNN_DATA_FLOAT = 0,
+    CUDNN_DATA_BFLOAT16 = 9,
     CUDNN_DATA_FAST_FLOAT_FOR_FP8 = 14, // the last
 };
 
@@ -98,6 +99,10 @@ struct Tensor
     size_t floats() const                              // of one image
     {
         return size_t(c) * h * w;
+    }
+    size_t element() const // bytes
+    {
+        return type == CUDNN_DATA_BFLOAT16 ? 2 : 4;
     }
     library::Operand operand(const char* name, const void* data, library::Operand::Use use) const;
 };

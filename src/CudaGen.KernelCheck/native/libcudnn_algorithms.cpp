@@ -1,7 +1,8 @@
 // libcudnn_algorithms.cpp - the stand-in of cuDNN: whether descriptors fit each other, which algorithms can compute
 // what they describe, and how much workspace that takes.
 //
-// An algorithm does here what NVIDIA documents for NHWC tensors of float32 with NHWC filters: forward IMPLICIT_GEMM and
+// An algorithm does here what NVIDIA documents for NHWC tensors of float32 (FLOAT_CONFIG) or bfloat16
+// (PSEUDO_BFLOAT16_CONFIG: all three tensors, computed in float32) with NHWC filters: forward IMPLICIT_GEMM and
 // IMPLICIT_PRECOMP_GEMM, backward ALGO_0 and ALGO_1. Others are not supported, in NCHW neither.
 #include "libcudnn_convolution.h"
 #include <algorithm>
@@ -93,8 +94,9 @@ const char* cudnn::unsupported(const Problem& problem, int algorithm)
     const cudnnTensorFormat_t format = geometry.w.format;
     if (algorithm < 0 || algorithm > 1)
         return "the algorithm does not do NHWC, or the stand-in lacks it";
-    if (geometry.x.type != CUDNN_DATA_FLOAT || geometry.convolution.compute != CUDNN_DATA_FLOAT)
-        return "the stand-in computes float32 alone";
+    if ((geometry.x.type != CUDNN_DATA_FLOAT && geometry.x.type != CUDNN_DATA_BFLOAT16) ||
+        geometry.convolution.compute != CUDNN_DATA_FLOAT)
+        return "the stand-in has tensors of float32 or bfloat16, and computes in float32";
     if (!geometry.x.has_layout(format) || !geometry.y.has_layout(format))
         return "the tensors do not have the filter's layout, or have gaps within an image";
     return nullptr;

@@ -88,6 +88,8 @@ cudnnStatus_t check_fused(const Problem& problem, const Tensor& z, const Tensor&
     const Tensor& y = problem.geometry.y;
     if (!z.set || !bias.set || !activation.set)
         return fail(CUDNN_STATUS_BAD_PARAM, function, "a descriptor does not exist or was never set");
+    if (y.type != CUDNN_DATA_FLOAT)
+        return fail(CUDNN_STATUS_NOT_SUPPORTED, function, "the stand-in adds a bias to float32 alone");
     if (activation.mode != CUDNN_ACTIVATION_RELU && activation.mode != CUDNN_ACTIVATION_IDENTITY)
         return fail(CUDNN_STATUS_NOT_SUPPORTED, function, "activation mode %d; it does ReLU and identity",
                     int(activation.mode));
@@ -125,9 +127,10 @@ EXPORT cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t handle, const void* a
                              {geometry.x.operand("x", x, Operand::Read), geometry.w.operand("w", w, Operand::Read)},
                              geometry.y.operand("y", y, use_of_output(beta))};
     return run(request, [=](float scale, float keep, unsigned) {
-        float* to = static_cast<float*>(y);
-        forward(geometry, static_cast<const float*>(x), static_cast<const float*>(w), to,
-                {scale, keep, keep == 0 ? nullptr : to, nullptr, false});
+        Floats of_x(geometry.x, x), of_w(geometry.w, w), of_y(geometry.y, y, keep != 0);
+        forward(geometry, of_x.data(), of_w.data(), of_y.data(),
+                {scale, keep, keep == 0 ? nullptr : of_y.data(), nullptr, false});
+        of_y.store();
     });
 }
 
@@ -190,8 +193,9 @@ EXPORT cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t handle, const vo
                              {geometry.w.operand("w", w, Operand::Read), geometry.y.operand("dy", dy, Operand::Read)},
                              geometry.x.operand("dx", dx, use_of_output(beta))};
     return run(request, [=](float scale, float keep, unsigned turn) {
-        backward_data(geometry, static_cast<const float*>(w), static_cast<const float*>(dy), static_cast<float*>(dx),
-                      scale, keep, turn);
+        Floats of_w(geometry.w, w), of_dy(geometry.y, dy), of_dx(geometry.x, dx, keep != 0);
+        backward_data(geometry, of_w.data(), of_dy.data(), of_dx.data(), scale, keep, turn);
+        of_dx.store();
     });
 }
 
@@ -217,7 +221,8 @@ EXPORT cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t handle, const 
                              {geometry.x.operand("x", x, Operand::Read), geometry.y.operand("dy", dy, Operand::Read)},
                              geometry.w.operand("dw", dw, use_of_output(beta))};
     return run(request, [=](float scale, float keep, unsigned turn) {
-        backward_filter(geometry, static_cast<const float*>(x), static_cast<const float*>(dy), static_cast<float*>(dw),
-                        scale, keep, turn);
+        Floats of_x(geometry.x, x), of_dy(geometry.y, dy), of_dw(geometry.w, dw, keep != 0);
+        backward_filter(geometry, of_x.data(), of_dy.data(), of_dw.data(), scale, keep, turn);
+        of_dw.store();
     });
 }

@@ -47,10 +47,10 @@ bool Tensor::has_layout(cudnnTensorFormat_t layout) const
 
 library::Operand Tensor::operand(const char* name, const void* data, library::Operand::Use use) const
 {
-    const size_t image = floats() * sizeof(float);
+    const size_t image = floats() * element();
     if (n == 1 || ns == long(floats()))
-        return {name, data, use, image * n};
-    return {name, data, use, image, size_t(n), ns * sizeof(float)};
+        return {name, data, use, image * n, 1, 0, element()};
+    return {name, data, use, image, size_t(n), ns * element(), element()};
 }
 
 template <class Handle, class Object>

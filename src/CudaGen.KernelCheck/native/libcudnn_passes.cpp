@@ -136,6 +136,22 @@ void scale(const Tensor& tensor, float* values, float factor)
 
 } // namespace
 
+Floats::Floats(const Tensor& tensor, const void* data, bool read) : _tensor(tensor), _memory(const_cast<void*>(data))
+{
+    if (tensor.type != CUDNN_DATA_BFLOAT16)
+        return;
+    _copy.resize((tensor.n - 1) * tensor.ns + tensor.floats());
+    for (size_t i = 0; read && i < _copy.size(); i++)
+        _copy[i] = product::from_bfloat16(static_cast<const uint16_t*>(data)[i]);
+}
+
+void Floats::store() const
+{
+    for (long n = 0; !_copy.empty() && n < _tensor.n; n++)
+        for (size_t i = 0; i < _tensor.floats(); i++)
+            static_cast<uint16_t*>(_memory)[n * _tensor.ns + i] = product::to_bfloat16(_copy[n * _tensor.ns + i]);
+}
+
 void cudnn::forward(const Geometry& geometry, const float* x, const float* w, float* y, const Epilogue& epilogue)
 {
     for (int group = 0; group < geometry.convolution.groups; group++)

@@ -32,6 +32,26 @@ struct Geometry
     }
 };
 
+// The numbers of a tensor as float32: its memory, or a copy of bfloat16.
+class Floats
+{
+  public:
+    Floats(const Tensor& tensor, const void* data, bool read = true);
+
+    float* data()
+    {
+        return _tensor.type == CUDNN_DATA_BFLOAT16 ? _copy.data() : static_cast<float*>(_memory);
+    }
+
+    // Rounds what was computed into memory.
+    void store() const;
+
+  private:
+    const Tensor _tensor;
+    void* const _memory;
+    std::vector<float> _copy; // with the strides of the tensor
+};
+
 // y = relu(alpha * convolution + beta * z + bias); z and bias are null where there is none.
 struct Epilogue
 {

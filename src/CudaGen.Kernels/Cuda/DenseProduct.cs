@@ -19,7 +19,9 @@ internal readonly record struct DenseProduct(int M, int N, int K, bool Transpose
 
     private ProductGrid Grid => Exchanged ? new(N, M, K, M * N) : new(M, N, K, M * N);
 
-    internal int ScratchFloats => Grid.ScratchFloats;
+    /// <summary>Floats of scratch memory that the product needs on a GPU with this precision.</summary>
+    internal int ScratchFloats(Precision precision)
+        => precision == Precision.Bf16 ? checked(Bfloat16.ScratchFloats(M * K) + Bfloat16.ScratchFloats(K * N)) : Grid.ScratchFloats;
 
     internal void Overwrite(Device device, Tensor c, Tensor a, Tensor b, Tensor? bias, Activation activation)
     {
@@ -28,7 +30,7 @@ internal readonly record struct DenseProduct(int M, int N, int K, bool Transpose
             Launch(device, c, a, b, bias, accumulate: false, activation);
             return;
         }
-        blas.Multiply(c, a, TransposedA, b, TransposedB, M, N, K, accumulate: false);
+        Multiply(device, blas, c, a, b, accumulate: false);
         if (bias is not null || activation.Kind != ActivationKind.Linear)
             BiasActivation.Forward(device, c.Reshape(new(M, N)), bias, activation);
     }
@@ -38,9 +40,22 @@ internal readonly record struct DenseProduct(int M, int N, int K, bool Transpose
         if (K == 0)
             return;
         if (device.Cuda!.Blas is { } blas)
-            blas.Multiply(c, a, TransposedA, b, TransposedB, M, N, K, accumulate: true);
+            Multiply(device, blas, c, a, b, accumulate: true);
         else
             Launch(device, c, a, b, null, accumulate: true, Activation.Linear);
+    }
+
+    private unsafe void Multiply(Device device, Blas blas, Tensor c, Tensor a, Tensor b, bool accumulate)
+    {
+        (nint left, nint right) = (a.Address, b.Address);
+        if (device.Precision == Precision.Bf16)
+        {
+            float* scratch = device.Scratch(ScratchFloats(device.Precision));
+            (left, right) = ((nint)scratch, (nint)(scratch + Bfloat16.ScratchFloats(a.Length)));
+            Bfloat16.Round(device, left, a);
+            Bfloat16.Round(device, right, b);
+        }
+        blas.Multiply(c, left, TransposedA, right, TransposedB, M, N, K, accumulate);
     }
 
     private void Launch(Device device, Tensor c, Tensor a, Tensor b, Tensor? bias, bool accumulate, Activation activation)

@@ -55,7 +55,7 @@ public sealed class MinibatchDiscriminationLayer(string name, int kernels, int d
         _dproducts = planner.Gradient(new(rows, kernels, dimensions));
         _dcloseness = planner.Gradient(new(rows, kernels));
         _dx = planner.Gradient(X.Shape);
-        planner.Scratch(Dense.ScratchFloats(rows, _weight.Value.Shape));
+        planner.Scratch(Dense.ScratchFloats(planner.Device, rows, _weight.Value.Shape));
     }
 
     public override void Forward(Device device)

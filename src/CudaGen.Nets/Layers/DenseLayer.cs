@@ -39,7 +39,7 @@ public sealed class DenseLayer(string name, int outputs, Activation activation, 
     }
 
     private protected override void Bind(Planner planner)
-        => planner.Scratch(Math.Max(Dense.ScratchFloats(X.Shape.Rows, _weight.Value.Shape), BiasActivation.ScratchFloats(Y.Shape)));
+        => planner.Scratch(Math.Max(Dense.ScratchFloats(planner.Device, X.Shape.Rows, _weight.Value.Shape), BiasActivation.ScratchFloats(Y.Shape)));
 
     public override void Forward(Device device) => Dense.Forward(device, Y, X, _weight.Value, _bias.Value, Activation);
 

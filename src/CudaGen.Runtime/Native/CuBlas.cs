@@ -29,6 +29,22 @@ internal enum cublasMath_t
     CUBLAS_TF32_TENSOR_OP_MATH = 3,
 }
 
+internal enum cudaDataType
+{
+    CUDA_R_32F = 0,
+    CUDA_R_16BF = 14,
+}
+
+internal enum cublasComputeType_t
+{
+    CUBLAS_COMPUTE_32F = 68,
+}
+
+internal enum cublasGemmAlgo_t
+{
+    CUBLAS_GEMM_DEFAULT = -1,
+}
+
 /// <summary>cuBLAS: what the engine calls and nothing more. Matrices lie by columns.</summary>
 internal static unsafe partial class CuBlas
 {
@@ -58,6 +74,12 @@ internal static unsafe partial class CuBlas
     [LibraryImport(Library)]
     internal static partial cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m, int n,
         int k, float* alpha, float* A, int lda, float* B, int ldb, float* beta, float* C, int ldc);
+
+    /// <summary>The same for other types of matrices; alpha and beta are float32 where that is what is computed in.</summary>
+    [LibraryImport(Library)]
+    internal static partial cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m, int n,
+        int k, void* alpha, void* A, cudaDataType Atype, int lda, void* B, cudaDataType Btype, int ldb, void* beta, void* C, cudaDataType Ctype,
+        int ldc, cublasComputeType_t computeType, cublasGemmAlgo_t algo);
 
     [LibraryImport(Library)]
     internal static partial byte* cublasGetStatusName(cublasStatus_t status);

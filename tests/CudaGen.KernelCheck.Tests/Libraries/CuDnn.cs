@@ -9,7 +9,7 @@ internal sealed unsafe class CuDnn(string folder)
 {
     public const int Success = 0, NotInitialized = 1001, BadParam = 2000, NotSupported = 3000, InternalError = 4000, AllocFailed = 4003,
         ExecutionFailed = 5000;
-    public const int Float32 = 0, Float16 = 2, Nchw = 0, Nhwc = 1;
+    public const int Float32 = 0, Float16 = 2, BFloat16 = 9, Nchw = 0, Nhwc = 1;
     public const int Convolution = 0, CrossCorrelation = 1, DefaultMath = 0, FmaMath = 3;
     public const int Sigmoid = 0, Relu = 1, Identity = 5;
 

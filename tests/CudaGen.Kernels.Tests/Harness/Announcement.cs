@@ -11,6 +11,7 @@ public sealed class Announcement
     public Announcement()
     {
         Console.WriteLine($"each operation runs on: {string.Join("; ", OpTest.Implementations.Select(i => i.Name))}");
+        Console.WriteLine($"products also run in: {string.Join("; ", OpTest.LowPrecisions.Select(i => i.Name))}");
         if (!TestCuda.IsHere)
             Console.WriteLine($"not run: kernel, library; {TestCuda.Where}");
         if (TestCuda.StandIn is not null || !TestCuda.IsHere)

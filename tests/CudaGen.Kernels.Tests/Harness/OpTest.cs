@@ -30,6 +30,12 @@ internal sealed partial class OpTest(string name)
     /// </summary>
     public Action<Arrays>? Magnitude { get; init; }
 
+    /// <summary>
+    /// Set for a sum of products that cuBLAS or cuDNN computes: how many roundings to bfloat16 each of its terms meets with that
+    /// precision. The row then also runs in TF32 and in bfloat16.
+    /// </summary>
+    public int Bfloat16Roundings { get; init; }
+
     /// <summary>A data set and a step number, for operations that read them.</summary>
     public byte[] Images { get; init; } = [];
 
@@ -48,10 +54,22 @@ internal sealed partial class OpTest(string name)
         .. CudaImplementations,
     ];
 
+    /// <summary>The libraries in precisions below float32.</summary>
+    public static IEnumerable<(string Name, Func<Device> Open)> LowPrecisions => TestCuda.IsHere
+        ?
+        [
+            ($"tf32 on {TestCuda.Where}", () => Device.Open("cuda", 0, Implementation.Library, Precision.Tf32)),
+            ($"bf16 on {TestCuda.Where}", () => Device.Open("cuda", 0, Implementation.Library, Precision.Bf16)),
+        ]
+        : [];
+
     /// <summary>Their names, for tests that ask for a device of each.</summary>
     public static TheoryData<string> Names => [.. Implementations.Select(i => i.Name)];
 
-    public static Device Open(string implementation) => Implementations.First(i => i.Name == implementation).Open();
+    /// <summary>The same, for tests that multiply.</summary>
+    public static TheoryData<string> NamesInAllPrecisions => [.. Implementations.Concat(LowPrecisions).Select(i => i.Name)];
+
+    public static Device Open(string implementation) => Implementations.Concat(LowPrecisions).First(i => i.Name == implementation).Open();
 
     // The kernels a second time on a grid that is smaller than the data: the same bits are expected.
     private static IEnumerable<(string Name, Func<Device> Open)> CudaImplementations => TestCuda.IsHere
@@ -86,14 +104,23 @@ internal sealed partial class OpTest(string name)
             Magnitude(magnitude);
 
         Dictionary<string, Dictionary<string, float[]>> first = [];
+        // Of each result, how far the last implementation in float32, which is the library, was off.
+        Dictionary<string, double> errors = [];
         int number = 0;
-        foreach ((string implementation, Func<Device> open) in Implementations)
+        foreach ((string implementation, Func<Device> open) in Bfloat16Roundings == 0 ? Implementations : Implementations.Concat(LowPrecisions))
         {
             using Device device = open();
             // Each implementation of a family meets another alignment of its tensors: the CPU path and the kernels whole vectors first.
             Dictionary<string, float[]> results = RunOn(device, implementation, number++ switch { 0 => 2, 1 or 4 => 0, 2 => 1, _ => 3 });
             foreach (Argument a in Arguments.Where(a => a.Role != Role.Input))
-                Compare(implementation, a, results[a.Name], expected[a.Name], magnitude[a.Name]);
+            {
+                double error = Compare(implementation, device.Precision, a, results[a.Name], expected[a.Name], magnitude[a.Name]);
+                if (device.Precision == Precision.Fp32)
+                    errors[a.Name] = error;
+                // A GPU's libraries may find float32 faster where a product is small; the stand-ins do as they are told.
+                else if (TestCuda.StandIn is not null && error < 8 * errors[a.Name])
+                    Assert.Fail($"{Name}, {implementation}: {a.Name} is off by {error:E1} and by {errors[a.Name]:E1} in float32: the precision is not in effect");
+            }
             if (device.IsReference)
                 continue;
             // Bits are equal within a family: however many threads or blocks.
@@ -166,13 +193,32 @@ internal sealed partial class OpTest(string name)
         device.Upload(new Tensor((nint)device.Scratch(Floats), new Shape(Floats), device.Kind), poison);
     }
 
-    private void Compare(string implementation, Argument a, float[] actual, double[] expected, double[] magnitude)
+    /// <summary>
+    /// How far a sum of products may be off with a precision, relative to the sum of their absolute values: each rounding multiplies a
+    /// term by at most 1 + u. Activations do not enlarge it: no slope is above 1.
+    /// </summary>
+    private double PrecisionError(Precision precision)
+    {
+        // NVIDIA does not say whether TF32 is rounded or cut off; the stand-in rounds.
+        double tf32 = TestCuda.StandIn is null ? 1.0 / 1024 : 1.0 / 2048;
+        return precision switch
+        {
+            Precision.Tf32 => Math.Pow(1 + tf32, 2) - 1,
+            Precision.Bf16 => Math.Pow(1 + 1.0 / 256, Bfloat16Roundings) - 1,
+            _ => 0,
+        };
+    }
+
+    /// <summary>Returns the largest error.</summary>
+    private double Compare(string implementation, Precision precision, Argument a, float[] actual, double[] expected, double[] magnitude)
     {
         int worst = -1, beyond = 0;
-        double worstShare = -1;
+        double worstShare = -1, largest = 0, precisionError = PrecisionError(precision);
         for (int i = 0; i < actual.Length; i++)
         {
-            double error = Math.Abs(actual[i] - expected[i]), allowed = a.Allowance * (magnitude[i] + Math.Abs(expected[i]));
+            double error = Math.Abs(actual[i] - expected[i]);
+            double allowed = a.Allowance * (magnitude[i] + Math.Abs(expected[i])) + precisionError * magnitude[i];
+            largest = Math.Max(largest, error);
             double share = double.IsNaN(expected[i]) || double.IsInfinity(expected[i])
                 ? (expected[i].Equals(actual[i]) ? 0 : double.PositiveInfinity)
                 : error == 0 ? 0
@@ -184,12 +230,13 @@ internal sealed partial class OpTest(string name)
                 (worst, worstShare) = (i, share);
         }
         if (worst < 0)
-            return;
+            return 0;
         string report = $"{Name}, {implementation}: {a.Name}[{worst}] of {a.Shape} is {actual[worst]:R}, expected {expected[worst]:R}: "
             + $"{worstShare:P0} of the allowance, {beyond} elements beyond it";
         TestContext.Current.TestOutputHelper?.WriteLine(report);
         if (beyond > 0)
             Assert.Fail(report);
+        return largest;
     }
 
     /// <summary>Gives each tensor in turn a wrong shape: the call must say so, with both shapes, before it writes anything.</summary>

@@ -5,6 +5,9 @@ namespace CudaGen.Kernels.Tests.Ops;
 
 internal static class ConvolutionRows
 {
+    // Of both factors, and of what cuDNN gives.
+    private const int Roundings = 3;
+
     /// <summary>Shapes that bite. Each name says what is special.</summary>
     public static IEnumerable<(string Name, ConvolutionShape Shape)> Shapes =>
     [
@@ -77,6 +80,7 @@ internal static class ConvolutionRows
             Run = t => Convolution.Forward(t.Device, t.Plan<ConvolutionPlan>(), t["y"], t["x"], t["w"], t.Optional("b"), activation),
             Oracle = a => Reference(a, activation),
             Magnitude = a => Reference(a, default),
+            Bfloat16Roundings = Roundings,
         };
 
         void Reference(Arrays a, Activation f)
@@ -96,6 +100,7 @@ internal static class ConvolutionRows
             Run = t => Convolution.BackwardData(t.Device, t.Plan<ConvolutionPlan>(), t["dx"], t["dy"], t["w"], t.Optional("b"), activation),
             Oracle = a => Reference(a, activation),
             Magnitude = a => Reference(a, default),
+            Bfloat16Roundings = Roundings,
         };
 
         void Reference(Arrays a, Activation f)
@@ -112,6 +117,7 @@ internal static class ConvolutionRows
         Run = t => Convolution.BackwardFilter(t.Device, t.Plan<ConvolutionPlan>(), t["dw"], t["dy"], t["x"]),
         Oracle = a => Convolution.ReferenceBackwardFilter<double>(shape, a["dw"], a["dy"], a["x"]),
         Magnitude = a => Convolution.ReferenceBackwardFilter<double>(shape, a["dw"], a["dy"], a["x"]),
+        Bfloat16Roundings = Roundings,
     };
 
     public static IEnumerable<GradientTest> Gradients

@@ -5,6 +5,9 @@ namespace CudaGen.Kernels.Tests.Ops;
 
 internal static class DenseRows
 {
+    // Of both factors.
+    private const int Roundings = 2;
+
     /// <summary>
     /// Batch, outputs, inputs. Each of the three is once beyond the 1024 rows that a product takes at a time, and beyond the 256 that a
     /// task copies for itself.
@@ -45,6 +48,7 @@ internal static class DenseRows
         Run = t => Dense.Forward(t.Device, t["y"], t["x"], t["w"], t.Optional("b"), activation),
         Oracle = a => ReferenceForward(a, x.Rows, w, activation),
         Magnitude = a => ReferenceForward(a, x.Rows, w, default),
+        Bfloat16Roundings = Roundings,
     };
 
     private static void ReferenceForward(Arrays a, int n, Shape w, Activation activation)
@@ -59,6 +63,7 @@ internal static class DenseRows
         Run = t => Dense.BackwardData(t.Device, t["dx"], t["dy"], t["w"]),
         Oracle = a => Dense.ReferenceBackwardData<double>(a["dx"], a["dy"], a["w"], x.Rows, w[0], w[1]),
         Magnitude = a => Dense.ReferenceBackwardData<double>(a["dx"], a["dy"], a["w"], x.Rows, w[0], w[1]),
+        Bfloat16Roundings = Roundings,
     };
 
     private static OpTest BackwardWeights(Shape x, Shape w, Shape y, bool add = true) => new($"dense backward weights{(add ? "" : ", overwritten")}, {x} to {y}")
@@ -67,6 +72,7 @@ internal static class DenseRows
         Run = t => Dense.BackwardWeights(t.Device, t["dw"], t["dy"], t["x"], add),
         Oracle = a => ReferenceBackwardWeights(a, x.Rows, w, add),
         Magnitude = a => ReferenceBackwardWeights(a, x.Rows, w, add),
+        Bfloat16Roundings = Roundings,
     };
 
     private static void ReferenceBackwardWeights(Arrays a, int n, Shape w, bool add)
