@@ -13,6 +13,7 @@ public sealed class PrecisionModelTests : IDisposable
     {
         ["vae"] = (() => new ConvVae(ConvVaeOptions.Canonical(new(8, 3, 4, 5))), 7),
         ["dcgan"] = (() => SmallModels.Create("dcgan"), 8),
+        ["dcgan, average pool"] = (() => SmallModels.Create("dcgan, average pool"), 8),
         ["wgan-gp"] = (() => SmallModels.Create("wgan-gp"), 10),
     };
 
@@ -76,12 +77,14 @@ public sealed class PrecisionModelTests : IDisposable
                 $"{inFull.LossNames[i]} is {found[i]:R}, in float32 {expected[i]:R}");
         }
         double apart = Apart(Moments(inLow), Moments(inFull));
-        TestContext.Current.TestOutputHelper?.WriteLine($"moments: {apart:E1}");
-        Assert.InRange(apart, 1e-5, 2 * Models[name].Layers * layer);
+        TestContext.Current.TestOutputHelper?.WriteLine($"losses {string.Join(' ', found)}, in float32 {string.Join(' ', expected)}; moments {apart:E1} apart");
+        // The largest number of a pooling window may become another one, and the gradient then jumps to that pixel.
+        if (name != "dcgan")
+            Assert.InRange(apart, 1e-5, 2 * Models[name].Layers * layer);
     }
 
     private static float[] Moments(Model model) => [.. model.State()
-        .Where(t => !t.IsCounter && t.Name.StartsWith("optimiser.", StringComparison.Ordinal)).SelectMany(t => model.Device.ToArray(t.Tensor))];
+        .Where(t => !t.IsCounter && t.Name.Contains(".m.", StringComparison.Ordinal)).SelectMany(t => model.Device.ToArray(t.Tensor))];
 
     private static double Apart(float[] found, float[] expected)
         => Math.Sqrt(found.Zip(expected).Sum(p => Math.Pow(p.First - p.Second, 2)) / expected.Sum(e => Math.Pow(e, 2)));

@@ -86,7 +86,7 @@ public class CommandLineTests
         }
         string help = output.ToString();
         Assert.StartsWith("vae: Trains a thing.\n\nusage: dotnet run -c Release tools/train/vae.cs -- [flags]\n", help, StringComparison.Ordinal);
-        foreach (string flag in "data device threads recipe epochs steps batch latent seed out resume dry-run plain help".Split(' '))
+        foreach (string flag in "data device precision threads recipe epochs steps batch latent seed out resume dry-run plain help".Split(' '))
             Assert.Contains($"\n  --{flag} ", help, StringComparison.Ordinal);
         Assert.All(help.Split('\n'), line => Assert.InRange(line.Length, 0, 115));
     }
