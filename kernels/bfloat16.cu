@@ -43,9 +43,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK) bfloat16_round(unsigned shor
 }
 
 // padded (N, height, width, C), n elements.
-extern "C" __global__ void __launch_bounds__(BLOCK)
-    bfloat16_pad(unsigned short* padded, const float* x, int n, int H, int W, int C, int height, int width, int top,
-                 int left)
+extern "C" __global__ void __launch_bounds__(BLOCK) bfloat16_pad(unsigned short* padded, const float* x, int n, int H,
+                                                                 int W, int C, int height, int width, int top, int left)
 {
     FOR_EACH(i, n)
     {

@@ -65,8 +65,8 @@ public static class GenerateCommand
             if (parsed.GetValue(first) > MostFirst)
                 throw new InputException($"--first: found {parsed.GetValue(first)}, expected a whole number from 0 to {MostFirst}");
             Implementation chosen = Choose<Implementation>("--impl", parsed.GetValue(implementation)!, "auto", "kernel", "library", "cpu", "reference");
-            Precision multiplied = Choose<Precision>("--precision", parsed.GetValue(precision)!, "fp32", "tf32", "bf16");
-            using Device on = Device.Open(parsed.GetValue(device)!, parsed.GetValue(threads), chosen, multiplied);
+            Precision products = Choose<Precision>("--precision", parsed.GetValue(precision)!, "fp32", "tf32", "bf16");
+            using Device on = Device.Open(parsed.GetValue(device)!, parsed.GetValue(threads), chosen, products);
             using Generator generator = Generator.Load(on, path, parsed.GetValue(batch));
             Job job = new(path, generator, parsed.GetValue(seed), parsed.GetValue(first), Label(path, generator, parsed.GetValue(label)));
             Console.WriteLine($"generator {path}: {generator.Spec.Architecture} of '{generator.Model}', codes of {generator.Latent}, on {on.Description}");

@@ -80,7 +80,7 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
         catch (Exception e) when (e is FormatException or InvalidOperationException or NullReferenceException or OverflowException
             or ArgumentNullException)
         {
-            throw new InputException($"{path}: expected program, recipe, data, epochs, steps, batch, latent, seed and flags of a run", e);
+            throw new InputException($"{path}: expected program, recipe, data, epochs, steps, batch, latent, seed, precision and flags of a run", e);
         }
         Within("epochs", saved.Epochs, Endless);
         Within("steps", saved.Steps, 1_000_000_000_000);

@@ -109,8 +109,8 @@ void run(long rows, long columns, long inner, const Left& left, const Right& rig
         }
 }
 
-// float32 with the 10 bits of fraction that tensor cores keep of it (TF32), rounded to nearest even. NVIDIA documents the
-// bits and not the rounding, and some kernels cut off: what is right here may be off by twice as much on a GPU.
+// float32 with the 10 bits of fraction that tensor cores keep of it (TF32), rounded to nearest even. NVIDIA documents
+// the bits and not the rounding, and some kernels cut off: what is right here may be off by twice as much on a GPU.
 inline float to_tf32(float value)
 {
     unsigned bits;
