@@ -24,6 +24,7 @@ public sealed unsafe class PrecisionTests
     public void A_factor_keeps_the_bits_of_its_precision(Precision precision, float factor, float kept)
     {
         using Device device = TestCuda.Open(Implementation.Library, precision);
+        Assert.SkipWhen(precision == Precision.Tf32 && TestCuda.StandIn is null, "a GPU's libraries may find float32 faster where a product is small");
         using Arena arena = new(device, "test", 4096);
         ConvolutionShape g = new(new(1, 1, 1, 1), new(1, 1, 1, 1), 1, default);
         using ConvolutionPlan plan = new(device, g);

@@ -80,8 +80,11 @@ public sealed class PrecisionModelTests : IDisposable
         TestContext.Current.TestOutputHelper?.WriteLine($"losses {string.Join(' ', found)}, in float32 {string.Join(' ', expected)}; moments {apart:E1} apart");
         // The largest number of a pooling window may become another one, and the gradient then jumps to that pixel.
         if (name != "dcgan")
-            Assert.InRange(apart, 1e-5, 2 * Models[name].Layers * layer);
+            Assert.InRange(apart, IsInEffect(precision) ? 1e-5 : 0, 2 * Models[name].Layers * layer);
     }
+
+    // A GPU's libraries may find float32 faster than TF32 in networks as small as these.
+    private static bool IsInEffect(Precision precision) => precision == Precision.Bf16 || TestCuda.StandIn is not null;
 
     private static float[] Moments(Model model) => [.. model.State()
         .Where(t => !t.IsCounter && t.Name.Contains(".m.", StringComparison.Ordinal)).SelectMany(t => model.Device.ToArray(t.Tensor))];
@@ -95,7 +98,8 @@ public sealed class PrecisionModelTests : IDisposable
         uint[] replayed = Train(name, precision, 5);
         Assert.Equal(Train(name, precision, 5, eager: true), replayed);
         Assert.Equal(replayed, Train(name, precision, 5));
-        Assert.NotEqual(replayed, Train(name, Precision.Fp32, 5));
+        if (IsInEffect(precision))
+            Assert.NotEqual(replayed, Train(name, Precision.Fp32, 5));
     }
 
     [Theory, MemberData(nameof(Rows))]
