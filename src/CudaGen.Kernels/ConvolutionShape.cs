@@ -80,6 +80,9 @@ public sealed record ConvolutionShape
         return Same(new Shape(input[0], input[1] * stride, input[2] * stride, w[3]), w, stride);
     }
 
+    /// <summary>Such as <c>64x28x28x1 * 32x5x5/2</c>: the image, and filters, their size and the stride.</summary>
+    public override string ToString() => $"{X[0]}x{X[1]}x{X[2]}x{X[3]} * {W[0]}x{W[1]}x{W[2]}/{Stride}";
+
     /// <summary>Multiply-adds of one pass times two, counting taps on the padding.</summary>
     public long Flops => 2L * Y.Length * W[1] * W[2] * W[3];
 }

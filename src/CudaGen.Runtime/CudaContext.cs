@@ -145,6 +145,13 @@ internal sealed unsafe class CudaContext : IDisposable
     /// <summary>Whether the stream records instead of working.</summary>
     internal bool IsCapturing { get; private set; }
 
+    /// <summary>Who is told of all work; null where nobody is, and in a capture, which has no times.</summary>
+    internal DeviceProfile? Profile
+    {
+        get => IsCapturing ? null : field;
+        set;
+    }
+
     /// <summary>Makes the context current on this thread. Cheap when it is already, as far as this class knows.</summary>
     internal void Enter()
     {
@@ -214,13 +221,17 @@ internal sealed unsafe class CudaContext : IDisposable
     internal void Copy(nint destination, nint source, nuint bytes)
     {
         Enter();
+        Profile?.Begin(nameof(Cuda.cuMemcpyDtoDAsync_v2), 2 * (long)bytes);
         Check(Cuda.cuMemcpyDtoDAsync_v2(new((nuint)destination), new((nuint)source), bytes, Stream));
+        Profile?.End();
     }
 
     internal void Clear(nint destination, nuint bytes)
     {
         Enter();
+        Profile?.Begin(nameof(Cuda.cuMemsetD8Async), (long)bytes);
         Check(Cuda.cuMemsetD8Async(new((nuint)destination), 0, bytes, Stream));
+        Profile?.End();
     }
 
     internal void Launch(Kernel kernel, Dim3 grid, Dim3 block, int sharedBytes, ReadOnlySpan<KernelArgument> arguments)
@@ -235,10 +246,12 @@ internal sealed unsafe class CudaContext : IDisposable
             // The value lies at the start of an argument.
             for (int i = 0; i < arguments.Length; i++)
                 pointers[i] = first + i;
+            Profile?.Begin(kernel.Name, arguments);
             CUresult status = Cuda.cuLaunchKernel(loaded.Function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)block.X, (uint)block.Y,
                 (uint)block.Z, (uint)sharedBytes, Stream, pointers, null);
             if (status != CUresult.CUDA_SUCCESS)
                 Check(status, $"cuLaunchKernel({kernel.Name}, grid {grid}, block {block}, {sharedBytes} bytes shared)");
+            Profile?.End();
         }
     }
 

@@ -16,6 +16,14 @@ public sealed unsafe partial class Device
     /// <summary>What compiling kernels has cost so far.</summary>
     public CompilationSummary Compilation => Cuda?.Compilation ?? default;
 
+    /// <summary>Who is told of all that the device is given; null, as at first, for nobody. It belongs to whoever set it.</summary>
+    /// <exception cref="DeviceException">Set where the device is no GPU.</exception>
+    public DeviceProfile? Profile
+    {
+        get => Cuda?.Profile;
+        set => RequireCuda("a profile").Profile = value;
+    }
+
     /// <summary>Whether the driver's work runs on a CPU stand-in that checks it, instead of on a GPU.</summary>
     public bool IsStandIn => Cuda is not null && Emulator.Current is not null;
 

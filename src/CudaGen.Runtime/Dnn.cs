@@ -30,6 +30,9 @@ internal sealed class Dnn : IDisposable
     /// <summary>Such as <c>9.13</c>.</summary>
     internal string Version { get; }
 
+    /// <inheritdoc cref="Device.Profile"/>
+    internal DeviceProfile? Profile => _cuda.Profile;
+
     /// <summary>The handle, with its context made current on this thread.</summary>
     internal cudnnHandle_t Enter()
     {

@@ -10,10 +10,15 @@ public readonly struct KernelArgument
 {
     private readonly ulong _bits;
 
-    private KernelArgument(ulong bits, int size) => (_bits, Size) = (bits, size);
+    private readonly int _elements;
+
+    private KernelArgument(ulong bits, int size, int elements = 0) => (_bits, Size, _elements) = (bits, size, elements);
 
     /// <summary>Bytes of the value.</summary>
     public int Size { get; }
+
+    /// <summary>Bytes of the tensor that the value points to; 0 where it is no tensor.</summary>
+    internal long TensorBytes => (long)_elements * sizeof(float);
 
     /// <summary>A value of up to 8 bytes.</summary>
     public static KernelArgument Of<T>(T value) where T : unmanaged
@@ -41,8 +46,8 @@ public readonly struct KernelArgument
     public static implicit operator KernelArgument(nint value) => new((ulong)value, sizeof(ulong));
 
     /// <summary>The pointer of a tensor.</summary>
-    public static implicit operator KernelArgument(Tensor value) => new((ulong)value.Address, sizeof(ulong));
+    public static implicit operator KernelArgument(Tensor value) => new((ulong)value.Address, sizeof(ulong), value.Length);
 
     /// <summary>The pointer of a tensor, or a null pointer.</summary>
-    public static implicit operator KernelArgument(Tensor? value) => new(value is { } tensor ? (ulong)tensor.Address : 0, sizeof(ulong));
+    public static implicit operator KernelArgument(Tensor? value) => value is { } tensor ? tensor : (nint)0;
 }

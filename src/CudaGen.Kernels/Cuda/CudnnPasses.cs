@@ -73,24 +73,38 @@ internal sealed unsafe class CudnnPasses : IDisposable
     internal void Forward(nint y, nint image, nint w, nint workspace)
     {
         float one = 1, zero = 0;
+        BeginProfile(nameof(CuDnn.cudnnConvolutionForward));
         Check(CuDnn.cudnnConvolutionForward(_dnn.Enter(), &one, _x, (void*)image, _w, (void*)w, _forward.Convolution, _forward.Algorithm,
             (void*)workspace, _forward.Workspace, &zero, _y, (void*)y));
+        _dnn.Profile?.End();
     }
 
     /// <summary>image = dy *' w</summary>
     internal void BackwardData(nint image, nint dy, nint w, nint workspace)
     {
         float one = 1, zero = 0;
+        BeginProfile(nameof(CuDnn.cudnnConvolutionBackwardData));
         Check(CuDnn.cudnnConvolutionBackwardData(_dnn.Enter(), &one, _w, (void*)w, _y, (void*)dy, _data.Convolution, _data.Algorithm,
             (void*)workspace, _data.Workspace, &zero, _x, (void*)image));
+        _dnn.Profile?.End();
     }
 
     /// <summary>dw = sum over pixels of dy image, or dw += that.</summary>
     internal void BackwardFilter(nint dw, nint dy, nint image, nint workspace, bool accumulate)
     {
         float one = 1, kept = accumulate ? 1 : 0;
+        BeginProfile(nameof(CuDnn.cudnnConvolutionBackwardFilter));
         Check(CuDnn.cudnnConvolutionBackwardFilter(_dnn.Enter(), &one, _x, (void*)image, _y, (void*)dy, _filter.Convolution, _filter.Algorithm,
             (void*)workspace, _filter.Workspace, &kept, _w, (void*)dw));
+        _dnn.Profile?.End();
+    }
+
+    private void BeginProfile(string function)
+    {
+        if (_dnn.Profile is not { } profile)
+            return;
+        profile.Describe(_shape.ToString(), _shape.Flops);
+        profile.Begin(function, (_precision == Precision.Bf16 ? 2 : 4) * ((long)Image.Length + _shape.W.Length + _shape.Y.Length));
     }
 
     private void Describe(cudnnTensorDescriptor_t tensor, Shape shape)

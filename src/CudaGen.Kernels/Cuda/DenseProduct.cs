@@ -65,6 +65,7 @@ internal readonly record struct DenseProduct(int M, int N, int K, bool Transpose
         (Tensor? add, Activation f) = whole ? (bias, activation) : default;
         (int am, int ak) = TransposedA ? (1, M) : (K, 1);
         (int bk, int bn) = TransposedB ? (1, K) : (N, 1);
+        device.Profile?.Describe($"{M} x {N} x {K}", 2L * M * N * K);
         if (Exchanged)
         {
             device.Launch(ProductKernel, grid.Blocks, ProductGrid.Threads, 0, grid.Target(device, c), b, a, add, N, M, K, bn, bk, ak, am, 1, N,

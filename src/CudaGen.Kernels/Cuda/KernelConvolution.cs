@@ -42,6 +42,7 @@ internal sealed class KernelConvolution : ICudaConvolution
     {
         ConvolutionShape g = _shape;
         (Tensor? b, Activation f) = _forward.Parts == 1 ? (bias, activation) : default;
+        device.Profile?.Describe(g.ToString(), g.Flops);
         device.Launch(ForwardKernel, _forward.Blocks, ProductGrid.Threads, 0, _forward.Target(device, y), x, w, b, g.X[0], g.X[1], g.X[2],
             g.X[3], g.W[0], g.W[1], g.W[2], g.Y[1], g.Y[2], g.Stride, g.Padding.Top, g.Padding.Left, _forward.Part, (int)f.Kind, f.Slope);
         _forward.AddParts(device, y, bias, accumulate: false, activation);
@@ -51,6 +52,7 @@ internal sealed class KernelConvolution : ICudaConvolution
     {
         ConvolutionShape g = _shape;
         (Tensor? b, Activation f) = _data.Parts == 1 ? (bias, activation) : default;
+        device.Profile?.Describe(g.ToString(), g.Flops);
         device.Launch(BackwardDataKernel, _data.Blocks, ProductGrid.Threads, 0, _data.Target(device, dx), dy, w, b, g.X[0], g.X[1], g.X[2],
             g.X[3], g.W[0], g.W[1], g.W[2], g.Y[1], g.Y[2], g.Stride, g.Padding.Top, g.Padding.Left, _data.Part, (int)f.Kind, f.Slope);
         _data.AddParts(device, dx, bias, accumulate: false, activation);
@@ -61,6 +63,7 @@ internal sealed class KernelConvolution : ICudaConvolution
         ConvolutionShape g = _shape;
         if (g.Y.Length == 0)
             return;
+        device.Profile?.Describe(g.ToString(), g.Flops);
         device.Launch(BackwardFilterKernel, _filter.Blocks, ProductGrid.Threads, 0, _filter.Target(device, dw), dy, x, g.X[0], g.X[1], g.X[2],
             g.X[3], g.W[0], g.W[1], g.W[2], g.Y[1], g.Y[2], g.Stride, g.Padding.Top, g.Padding.Left, _filter.Part, _filter.Parts == 1 ? 1 : 0);
         _filter.AddParts(device, dw, null, accumulate: true, Activation.Linear);

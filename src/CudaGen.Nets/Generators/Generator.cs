@@ -70,6 +70,20 @@ public sealed class Generator : IDisposable
     /// <summary>Classes that an image can be asked of; 0 where it cannot.</summary>
     public int Classes => Spec.Classes;
 
+    /// <summary>Where <see cref="Infer"/> reads codes: (batch, latent) in device memory.</summary>
+    public Tensor Codes => _code;
+
+    /// <summary>
+    /// Where it leaves the images: (batch, height, width, channels) in device memory, in the range of the network's last activation.
+    /// </summary>
+    public Tensor Images => _network.Y;
+
+    /// <summary>
+    /// The pass alone, on <see cref="Codes"/> and the labels of the last <see cref="Generate"/>, for an application that keeps both ends on the
+    /// device. It does not wait, and after one <see cref="Generate"/> it can be recorded (<see cref="Device.Capture"/>).
+    /// </summary>
+    public void Infer() => _network.Infer(_planner.Device);
+
     /// <summary>Floats of an image: height x width x channels, row-major, channels last.</summary>
     public int ImageLength => Spec.Output.Length;
 
@@ -133,7 +147,7 @@ public sealed class Generator : IDisposable
             device.Upload(_code.Rows(0, rows), codes.Slice(done * latent, rows * latent));
             if (Classes > 0)
                 UploadLabels(labels.Slice(done, rows));
-            _network.Infer(device);
+            Infer();
             Span<float> target = images.Slice(done * ImageLength, rows * ImageLength);
             device.Download(_network.Y.Rows(0, rows), target);
             ToUnit(target);
