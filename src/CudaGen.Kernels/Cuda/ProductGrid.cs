@@ -55,7 +55,7 @@ internal readonly record struct ProductGrid
     }
 
     /// <summary>Where the kernel writes: the result itself, or the parts, which <see cref="AddParts"/> then adds.</summary>
-    internal unsafe nint Target(Device device, Tensor result) => Parts > 1 ? (nint)device.Scratch(ScratchFloats) : result.Address;
+    internal unsafe KernelArgument Target(Device device, Tensor result) => Parts > 1 ? (nint)device.Scratch(ScratchFloats) : result;
 
     /// <summary>result = f(sum of the parts + bias), or result += that sum; nothing when there is one part.</summary>
     internal void AddParts(Device device, Tensor result, Tensor? bias, bool accumulate, Activation activation)

@@ -1,0 +1,120 @@
+using System.Text.Json.Nodes;
+using CudaGen.Runtime;
+using CudaGen.Tests;
+
+namespace CudaGen.Bench.Tests;
+
+public sealed class BenchTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("cudagen-bench").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    private string File(string name, params string[] lines)
+    {
+        string path = Path.Combine(_folder, name);
+        System.IO.File.WriteAllLines(path, lines);
+        return path;
+    }
+
+    private JsonObject Quick(params string[] more)
+    {
+        TestCuda.Require();
+        string path = Path.Combine(_folder, "results.json");
+        TextWriter console = Console.Out;
+        using var shown = new StringWriter();
+        Console.SetOut(shown);
+        try
+        {
+            Assert.Equal(0, BenchCommand.Run(["--device", "cuda", "--quick", "--models", "toy2d", "--turns", "1", "--json", path, .. more]));
+        }
+        finally
+        {
+            Console.SetOut(console);
+        }
+        Assert.Equal(TestCuda.StandIn is not null, shown.ToString().StartsWith("CPU stand-ins: the times mean nothing\n", StringComparison.Ordinal));
+        return JsonNode.Parse(System.IO.File.ReadAllText(path))!.AsObject();
+    }
+
+    [Fact]
+    public void A_run_leaves_everything_in_its_file()
+    {
+        JsonObject found = Quick("--kernels", "--bandwidth");
+        Assert.Equal(TestCuda.StandIn is not null, (bool)found["stand_ins"]!);
+        Assert.Equal(TestCuda.StandIn is null ? null : "CPU stand-ins: the times mean nothing", (string?)found["warning"]);
+        Assert.StartsWith("cuda (", (string)found["device"]!, StringComparison.Ordinal);
+        Assert.All((string[])["date", "commit"], key => Assert.NotEqual("", (string)found[key]!));
+        Assert.All((string[])["fma_tflops", "copy_driver_gb_s", "copy_kernel_gb_s", "launch_eager_us", "launch_graph_us", "event_pair_us"],
+            key => Assert.True((double)found["ceilings"]![key]! >= 0));
+        Assert.False(found.ContainsKey("failed"));
+        Assert.False(found.ContainsKey("not_measured"));
+
+        JsonNode[] steps = [.. found["steps"]!.AsArray().OfType<JsonNode>()];
+        Assert.Equal(
+            ["library graph", "library eager", "kernel graph", "kernel eager"], steps.Select(s => $"{s["implementation"]} {s["mode"]}"));
+        Assert.All(steps, s => Assert.True((double)s["ms_best"]! > 0 && (double)s["ms_median"]! >= (double)s["ms_best"]!));
+        Assert.All(steps, s => Assert.True((double)s["flop_share"]! > 0 && (double)s["copy_share"]! > 0));
+        Assert.Equal(4, found["generation"]!.AsArray().Count);
+
+        JsonNode[] kernels = [.. found["kernels"]!.AsArray().OfType<JsonNode>()];
+        Assert.Equal(2, kernels.Length);
+        foreach (JsonNode table in kernels)
+        {
+            JsonNode step = steps.First(s => (string)s["implementation"]! == (string)table["implementation"]!);
+            JsonNode[] rows = [.. table["rows"]!.AsArray().OfType<JsonNode>()];
+            Assert.Equal((int)step["launches"]!, rows.Sum(r => (int)r["launches"]!));
+            Assert.Equal((long)step["flops"]!, rows.Sum(r => (long)r["flops"]!));
+            Assert.Equal((long)step["bytes_at_least"]!, rows.Sum(r => (long)r["bytes_at_least"]!));
+        }
+        Assert.True(found["bandwidth"]!.AsArray().Count > 40);
+    }
+
+    [Fact]
+    public void Both_sides_are_compared_and_what_the_other_lacks_is_left_out()
+    {
+        string peer = File("peer.sh",
+            "while [ $# -gt 1 ]; do [ \"$1\" = --json ] && file=$2; [ \"$1\" = --mode ] && mode=$2; shift; done",
+            "[ $mode = eager,graph ] || { echo '{\"rows\": [{\"model\": \"toy2d\", \"mode\": \"compile\", \"error\": \"n/a\"}]}' > $file; exit; }",
+            "echo '{\"rows\": [{\"model\": \"toy2d\", \"mode\": \"eager\", \"ms_per_step\": 2000, \"ms_min\": 1, \"gen_us\": {\"1\": 3, \"64\": null}}]}' > $file");
+        JsonObject found = Quick("--peer", "sh " + peer, "--impl", "kernel");
+        Assert.Equal(["eager", "compile"], found["peer"]!.AsArray().Select(r => (string)r!["mode"]!));
+        Assert.Equal(["ms a training step", "us to generate 1"], found["comparison"]!.AsArray().Select(r => (string)r!["what"]!));
+        JsonNode step = found["comparison"]![0]!;
+        Assert.Equal(2000, (double)step["eager"]!);
+        Assert.Equal((double)found["steps"]![0]!["ms_median"]!, (double)step["ours"]!);
+        Assert.Equal(["what", "model", "precision", "ours", "implementation", "eager"], step.AsObject().Select(p => p.Key));
+    }
+
+    [Fact]
+    public void A_peer_that_does_not_end_is_ended()
+    {
+        string peer = File("peer.sh", "sleep 600");
+        long begin = Environment.TickCount64;
+        Assert.Empty(PeerCommand.Run("sh " + peer, [], TimeSpan.FromSeconds(1)));
+        Assert.InRange(Environment.TickCount64 - begin, 900, 300_000);
+    }
+
+    [Theory]
+    [InlineData("--precision: found 'fp8', expected some of fp32, tf32, bf16", "--precision", "fp32,fp8")]
+    [InlineData("--impl: found 'cpu', expected some of library, kernel", "--impl", "cpu")]
+    [InlineData("--models: found 'vea', expected some of cae, vae", "--models", "vea")]
+    [InlineData("--turns: found 0, expected at least 1", "--turns", "0")]
+    [InlineData("--batch: found 1, expected at least 2", "--batch", "1")]
+    [InlineData("--threads: not with --device cuda", "--threads", "2")]
+    [InlineData("--peer-modes: found 'fast', expected some of eager", "--peer-modes", "fast")]
+    public void A_wrong_flag_is_refused(string message, params string[] flags)
+    {
+        InputException refused = Assert.Throws<InputException>(() => BenchCommand.Run(["--device", "cuda", .. flags]));
+        Assert.StartsWith(message, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_flag_of_a_GPU_is_refused_on_a_CPU()
+        => Assert.Equal("--kernels: not with --device cpu", Assert.Throws<InputException>(() => BenchCommand.Run(["--kernels"])).Message);
+
+    [Theory, InlineData(12345.678, 12346), InlineData(1.2345678, 1.2346), InlineData(0.00012345678, 0.00012346), InlineData(0, 0)]
+    public void Numbers_are_written_with_five_digits(double value, double expected) => Assert.Equal(expected, (double)Json.Number(value)!, 1e-12);
+
+    [Fact]
+    public void What_was_not_measured_is_null() => Assert.Null(Json.Number(double.NaN));
+}
