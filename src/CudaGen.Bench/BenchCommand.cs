@@ -83,9 +83,9 @@ public static class BenchCommand
                 if (parsed.GetResult(option) is OptionResult { Implicit: false })
                     throw new InputException($"{option.Name}: not with --device {name}");
             }
-            var results = new Results(parsed.GetValue(json));
             if (cpu)
             {
+                var results = new Results(parsed.GetValue(json));
                 var bench = new CpuBench(results, parsed.GetValue(threads), parsed.GetValue(blocks), parsed.GetValue(steps), parsed.GetValue(batch));
                 bench.Machine();
                 bench.Products();
@@ -119,7 +119,7 @@ public static class BenchCommand
                 Startup.Run(settings, first);
                 return 0;
             }
-            using var cuda = new CudaBench(settings, results);
+            using var cuda = new CudaBench(settings, new Results(parsed.GetValue(json)));
             return cuda.Run() ? 0 : 1;
         });
         ParseResult parsed = command.Parse(args);

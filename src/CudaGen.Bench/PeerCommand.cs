@@ -33,7 +33,9 @@ internal static class PeerCommand
             if (!ended)
                 process.Kill(entireProcessTree: true);
             byte[] written = File.ReadAllBytes(file);
-            return !ended && written.Length == 0 ? [] : [.. JsonNode.Parse(written)?["rows"]?.AsArray().OfType<JsonNode>() ?? []];
+            if (written.Length > 0)
+                return [.. JsonNode.Parse(written)?["rows"]?.AsArray().OfType<JsonNode>() ?? []];
+            return ended ? throw new InputException($"--peer: '{command}' ended with exit code {process.ExitCode} and wrote no results") : [];
         }
         catch (Exception e) when (e is Win32Exception or JsonException)
         {

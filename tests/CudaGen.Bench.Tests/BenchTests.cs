@@ -85,6 +85,15 @@ public sealed class BenchTests : IDisposable
         Assert.Equal(["what", "model", "precision", "ours", "implementation", "eager"], step.AsObject().Select(p => p.Key));
     }
 
+    [Theory]
+    [InlineData("ended with exit code 3 and wrote no results", "exit 3")]
+    [InlineData("did not run", "echo nonsense > $2")]
+    public void A_peer_that_fails_is_reported(string message, string line)
+    {
+        string peer = File("peer.sh", line);
+        Assert.Contains(message, Assert.Throws<InputException>(() => PeerCommand.Run("sh " + peer, [], TimeSpan.FromMinutes(5))).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_peer_that_does_not_end_is_ended()
     {
