@@ -18,9 +18,17 @@ internal sealed record BenchModel(string Name, int Batch, Func<Model> Create, bo
         new("wgan", 64, () => Wgan.Canonical(new(), new())),
         new("wgan_gp", 64, () => WganGp.Canonical(WganGpSizes.For(64, 3), new())),
         new("began", 64, () => Began.Canonical(BeganSizes.For(32, 3), new())),
-        new("cs231n", 50, () => Cs231nGan.Canonical(new(), new())),
+        new("cs231n", 50, WithoutPretraining),
         new("cifar", 128, () => CifarGan.Canonical(CifarSizes.For(), new())),
     ];
+
+    // A step is one of the game, as on the other side.
+    private static Cs231nGan WithoutPretraining()
+    {
+        Cs231nGan model = Cs231nGan.Canonical(new(), new());
+        model.PretrainingSteps = 0;
+        return model;
+    }
 
     /// <summary>The models of a list with commas, or all.</summary>
     /// <exception cref="InputException">There is no such model.</exception>

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using CudaGen.Nets;
 using CudaGen.Runtime;
 using CudaGen.Tests;
 
@@ -34,6 +35,21 @@ public sealed class BenchTests : IDisposable
         }
         Assert.Equal(TestCuda.StandIn is not null, shown.ToString().StartsWith("CPU stand-ins: the times mean nothing\n", StringComparison.Ordinal));
         return JsonNode.Parse(System.IO.File.ReadAllText(path))!.AsObject();
+    }
+
+    public static TheoryData<string> Models => [.. BenchModel.All.Select(m => m.Name)];
+
+    /// <summary>A step that trains only a part of the model would be compared with a whole one.</summary>
+    [Theory, MemberData(nameof(Models))]
+    public void The_first_step_trains_every_network(string name)
+    {
+        using Device device = Device.Cpu(2);
+        using Model model = BenchModel.Find(name).Create();
+        model.Plan(device, 2, 1);
+        using DataSet data = BenchModel.Data(device, model);
+        float[][] before = [.. model.Groups.Select(g => device.ToArray(g.Value))];
+        model.Step(data);
+        Assert.All(model.Groups.Zip(before), g => Assert.NotEqual(g.Second, device.ToArray(g.First.Value)));
     }
 
     [Fact]

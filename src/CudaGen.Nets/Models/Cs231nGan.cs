@@ -30,8 +30,8 @@ public sealed record Cs231nSizes(int Image = 28, int Latent = 100, int Discrimin
 /// </summary>
 public sealed class Cs231nGan : BinaryGan
 {
-    /// <summary>Steps for which the discriminator is trained alone; their g_loss is 0.</summary>
-    public ulong PretrainingSteps { get; init; } = 300;
+    /// <summary>Steps for which the discriminator is trained alone; their g_loss is 0. To be set before the first step.</summary>
+    public ulong PretrainingSteps { get; set; } = 300;
 
     private readonly Cs231nSizes _sizes;
     private readonly bool _separate;
