@@ -8,8 +8,6 @@ namespace CudaGen.Bench;
 /// <summary>The flags of bench/bench.cs.</summary>
 public static class BenchCommand
 {
-    private static readonly string[] Precisions = ["fp32", "tf32", "bf16"];
-
     /// <summary>Measures what the flags ask for; 1 where something failed that the rest was measured without.</summary>
     /// <exception cref="InputException">A flag is wrong.</exception>
     public static int Run(string[] args)
@@ -102,7 +100,7 @@ public static class BenchCommand
                 DeviceName = name,
                 Models = BenchModel.Named(parsed.GetValue(models) ?? (tiny ? "gan,vae,toy2d" : "all")),
                 Implementations = [.. Choices(parsed, implementations, "library", "kernel").Select(i => Enum.Parse<Implementation>(i, ignoreCase: true))],
-                Precisions = Choices(parsed, precisions, Precisions),
+                Precisions = [.. Choices(parsed, precisions, "fp32", "tf32", "bf16").Select(p => Enum.Parse<Precision>(p, ignoreCase: true))],
                 Batch = AtLeast(parsed, batch, 2),
                 Quick = tiny,
                 Turns = AtLeast(parsed, turns, 1),

@@ -2,9 +2,12 @@ using System.Text.Json.Nodes;
 
 namespace CudaGen.Bench;
 
-/// <summary>Numbers as they are written to files.</summary>
+/// <summary>Numbers and names as they are written to files.</summary>
 internal static class Json
 {
+    /// <summary>Of an implementation or a precision, as a person types it.</summary>
+    public static string Name<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
+
     /// <summary>Five significant digits; null for what was not measured.</summary>
     public static JsonNode? Number(double value)
     {

@@ -8,7 +8,7 @@ namespace CudaGen.Bench.Cuda;
 /// <summary>What the GPU can do at most, measured in the same run as what is compared with it.</summary>
 internal sealed class Ceilings(CudaSettings settings)
 {
-    private readonly Dictionary<string, double> _flops = [];
+    private readonly Dictionary<Precision, double> _flops = [];
 
     /// <summary>Bytes read and written in a second by the faster of two copies.</summary>
     public double CopyBytes { get; private set; }
@@ -19,33 +19,33 @@ internal sealed class Ceilings(CudaSettings settings)
     /// <summary>
     /// Operations a second: of multiply-adds in registers, or of cuBLAS's largest product where that is in another precision than float32.
     /// </summary>
-    public double Flops(string precision) => _flops.GetValueOrDefault(precision, double.NaN);
+    public double Flops(Precision precision) => _flops.GetValueOrDefault(precision, double.NaN);
 
     public JsonObject Measure(Device device)
     {
         Console.WriteLine();
-        _flops["fp32"] = MultiplyAdd(device);
+        _flops[Precision.Fp32] = MultiplyAdd(device);
         (double driver, double kernel) = Copies(device);
         CopyBytes = Math.Max(driver, kernel);
         (double eager, double graph) = Launches(device);
         (EventPair, double emptyKernel) = Events(device);
-        Console.WriteLine($"fused multiply-add  {_flops["fp32"] * 1e-12,8:F2} TFLOP/s float32 in registers");
+        Console.WriteLine($"fused multiply-add  {_flops[Precision.Fp32] * 1e-12,8:F2} TFLOP/s float32 in registers");
         Console.WriteLine($"copy                {driver * 1e-9,8:F1} GB/s read and written by the driver, {kernel * 1e-9:F1} by a kernel of float4, {settings.Large} floats");
         Console.WriteLine($"launch              {eager,8:F2} us launch by launch, {graph:F2} in a graph of 100");
         Console.WriteLine($"events              {EventPair,8:F2} us between two around nothing, which kernel times are reduced by; {emptyKernel:F2} around an empty kernel");
         var products = new JsonObject();
-        foreach (string precision in settings.Precisions)
+        foreach (Precision precision in settings.Precisions)
         {
             if (Product(precision) is not { } rate)
                 continue;
-            if (precision != "fp32")
+            if (precision != Precision.Fp32)
                 _flops[precision] = rate;
-            products[precision] = Json.Number(rate * 1e-12);
-            Console.WriteLine($"cuBLAS, {precision,-4}        {rate * 1e-12,8:F2} TFLOP/s, {settings.Product} x {settings.Product} x {settings.Product}");
+            products[Json.Name(precision)] = Json.Number(rate * 1e-12);
+            Console.WriteLine($"cuBLAS, {Json.Name(precision),-4}        {rate * 1e-12,8:F2} TFLOP/s, {settings.Product} x {settings.Product} x {settings.Product}");
         }
         return new JsonObject
         {
-            ["fma_tflops"] = Json.Number(_flops["fp32"] * 1e-12),
+            ["fma_tflops"] = Json.Number(_flops[Precision.Fp32] * 1e-12),
             ["cublas_tflops"] = products,
             ["copy_driver_gb_s"] = Json.Number(driver * 1e-9),
             ["copy_kernel_gb_s"] = Json.Number(kernel * 1e-9),
@@ -127,7 +127,7 @@ internal sealed class Ceilings(CudaSettings settings)
         => device.Launch(CudaKernels.Delay, 1, 1, 0, kept, 0.5f, settings.Quick ? 1 : 8_000_000);
 
     // Null where this build or machine has no such products.
-    private double? Product(string precision)
+    private double? Product(Precision precision)
     {
         int n = settings.Product;
         try
@@ -153,7 +153,7 @@ internal sealed class Ceilings(CudaSettings settings)
         }
         catch (DeviceException e)
         {
-            Console.WriteLine($"cuBLAS, {precision,-4}        not measured: {e.Message}");
+            Console.WriteLine($"cuBLAS, {Json.Name(precision),-4}        not measured: {e.Message}");
             return null;
         }
     }

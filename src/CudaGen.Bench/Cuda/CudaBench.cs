@@ -15,7 +15,7 @@ internal sealed class CudaBench(CudaSettings settings, Results results) : IDispo
 
     private readonly Budget _budget = new(settings.Budget);
     private readonly Ceilings _ceilings = new(settings);
-    private readonly Dictionary<(Implementation, string), Device?> _devices = [];
+    private readonly Dictionary<(Implementation, Precision), Device?> _devices = [];
     private readonly List<Subject> _subjects = [];
     private readonly List<Measured> _generation = [];
     private bool _standIns, _failed;
@@ -23,7 +23,7 @@ internal sealed class CudaBench(CudaSettings settings, Results results) : IDispo
     /// <summary>Measures; false where something failed.</summary>
     public bool Run()
     {
-        using (Device device = settings.Open(Implementation.Auto, "fp32"))
+        using (Device device = settings.Open(Implementation.Auto, Precision.Fp32))
         {
             _standIns = device.IsStandIn;
             Warn();
@@ -57,7 +57,7 @@ internal sealed class CudaBench(CudaSettings settings, Results results) : IDispo
         // Minutes for each, so once and last.
         Theirs(peer, [.. settings.PeerModes.Except(modes)]);
         peer?.Compare([.. _subjects.Where(s => s.Graph.Blocks.Count > 0)
-            .Select(s => new Measured(Measured.Step, s.Which.Name, s.Precision, Name(s.Implementation), s.Graph.Blocks.Median)), .. _generation]);
+            .Select(s => new Measured(Measured.Step, s.Which.Name, s.Precision, s.Implementation, s.Graph.Blocks.Median)), .. _generation]);
         Warn();
         return !_failed;
     }
@@ -101,7 +101,7 @@ internal sealed class CudaBench(CudaSettings settings, Results results) : IDispo
     }
 
     // Null where the device does not have it.
-    private Device? DeviceOf(Implementation implementation, string precision)
+    private Device? DeviceOf(Implementation implementation, Precision precision)
     {
         if (_devices.TryGetValue((implementation, precision), out Device? device))
             return device;
@@ -111,36 +111,36 @@ internal sealed class CudaBench(CudaSettings settings, Results results) : IDispo
         }
         catch (DeviceException e)
         {
-            Console.WriteLine($"not measured: {Name(implementation)}, {precision}: {e.Message}");
-            results.Add("not_measured", new JsonObject { ["what"] = $"{Name(implementation)}, {precision}", ["why"] = e.Message });
+            string what = $"{Json.Name(implementation)}, {Json.Name(precision)}";
+            Console.WriteLine($"not measured: {what}: {e.Message}");
+            results.Add("not_measured", new JsonObject { ["what"] = what, ["why"] = e.Message });
         }
         return _devices[(implementation, precision)] = device;
     }
 
-    private static string Name(Implementation implementation) => implementation.ToString().ToLowerInvariant();
-
     private void Ours(int turn)
     {
-        foreach (string precision in settings.Precisions)
+        foreach (Precision precision in settings.Precisions)
         {
             foreach (Implementation implementation in settings.Implementations)
             {
                 if (DeviceOf(implementation, precision) is not { } device)
                     continue;
+                string side = $"{Json.Name(implementation)}, {Json.Name(precision)}, turn {turn + 1} of {settings.Turns}";
                 Console.WriteLine();
-                Console.WriteLine($"{Name(implementation)}, {precision}, turn {turn + 1} of {settings.Turns}: ms a training step");
+                Console.WriteLine($"{side}: ms a training step");
                 Console.WriteLine($"{"",16}{"recorded",-36}{"launch by launch",-20}at least, of the recorded step");
                 Console.WriteLine($"{"model",-9}{"batch",6} {"median",8} {"best",8} {"events",8} {"single",8} {"median",8} {"best",8} {"launches",8} "
                     + $"{"images/s",10} {"TFLOP/s",8} {"peak",5} {"GB/s",7} {"copy",5}");
                 List<Subject> timed = [];
                 foreach (BenchModel which in settings.Models)
                 {
-                    string what = $"{which.Name}, {Name(implementation)}, {precision}, turn {turn + 1}";
+                    string what = $"{which.Name}, {side}";
                     if (!Goes(what))
                         break;
                     Try(what, () =>
                     {
-                        Subject subject = SubjectOf(which, device, precision);
+                        Subject subject = SubjectOf(which, device);
                         subject.Time();
                         Print(subject);
                         SaveSteps();
@@ -153,11 +153,11 @@ internal sealed class CudaBench(CudaSettings settings, Results results) : IDispo
         }
     }
 
-    private Subject SubjectOf(BenchModel which, Device device, string precision)
+    private Subject SubjectOf(BenchModel which, Device device)
     {
         if (_subjects.Find(s => s.Which == which && s.Device == device) is { } known)
             return known;
-        Subject subject = new(settings, which, device, precision);
+        Subject subject = new(settings, which, device);
         _subjects.Add(subject);
         return subject;
     }
@@ -192,7 +192,8 @@ internal sealed class CudaBench(CudaSettings settings, Results results) : IDispo
         int[] batches = settings.Quick ? [1, 2] : [1, 64];
         Console.WriteLine();
         Console.WriteLine("generation: us from codes to images, recorded and launch by launch on the device, and from host to host");
-        Console.WriteLine($"{"model",-9}" + string.Concat(batches.Select(b => $" {$"batch {b}",8} {"launches",10} {"host",10}   ")));
+        Console.WriteLine($"{"",-9}" + string.Concat(batches.Select(b => $" {$"batch {b}",-32}   ")));
+        Console.WriteLine($"{"model",-9}" + string.Concat(batches.Select(_ => $" {"recorded",10} {"launches",10} {"host",10}   ")));
         foreach (Subject subject in subjects)
         {
             if (!Goes($"generation, {subject.Which.Name}"))
@@ -203,7 +204,7 @@ internal sealed class CudaBench(CudaSettings settings, Results results) : IDispo
                 foreach (int batch in batches)
                 {
                     JsonObject row = Generate(subject, batch);
-                    Console.Write($" {row["graph_us"],8} {row["eager_us"],10} {row["host_us"],10}   ");
+                    Console.Write($" {row["graph_us"],10} {row["eager_us"],10} {row["host_us"],10}   ");
                     results.Add("generation", row);
                 }
             });
@@ -227,12 +228,12 @@ internal sealed class CudaBench(CudaSettings settings, Results results) : IDispo
             call();
             CudaClock.Blocks(device, call, 1, settings.Seconds / 5, times);
         }
-        _generation.Add(new(Measured.Generation(batch), subject.Which.Name, subject.Precision, Name(subject.Implementation), recorded.Median * 1000));
+        _generation.Add(new(Measured.Generation(batch), subject.Which.Name, subject.Precision, subject.Implementation, recorded.Median * 1000));
         return new JsonObject
         {
             ["model"] = subject.Which.Name,
-            ["implementation"] = Name(subject.Implementation),
-            ["precision"] = subject.Precision,
+            ["implementation"] = Json.Name(subject.Implementation),
+            ["precision"] = Json.Name(subject.Precision),
             ["batch"] = batch,
             ["graph_us"] = Json.Number(recorded.Median * 1000),
             ["eager_us"] = Json.Number(eager.Median * 1000),
@@ -246,13 +247,13 @@ internal sealed class CudaBench(CudaSettings settings, Results results) : IDispo
         {
             foreach (Subject subject in _subjects)
             {
-                string what = $"kernels of {subject.Which.Name}, {Name(subject.Implementation)}, {subject.Precision}";
+                string what = $"kernels of {subject.Which.Name}, {Json.Name(subject.Implementation)}, {Json.Name(subject.Precision)}";
                 if (!Goes(what))
                     break;
                 Try(what, () => results.Add("kernels", new KernelTable(settings, _ceilings, subject).Measure()));
             }
         }
-        if (settings.Bandwidth && Goes("bandwidth") && DeviceOf(Implementation.Kernel, "fp32") is { } device)
+        if (settings.Bandwidth && Goes("bandwidth") && DeviceOf(Implementation.Kernel, Precision.Fp32) is { } device)
         {
             Try("bandwidth", () => new CudaBandwidth(settings, _ceilings, device).Measure(row => results.Add("bandwidth", row), () => Goes("rest of the bandwidth")));
         }

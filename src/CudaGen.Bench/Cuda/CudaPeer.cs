@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using CudaGen.Runtime;
 
 namespace CudaGen.Bench.Cuda;
 
@@ -10,18 +11,18 @@ namespace CudaGen.Bench.Cuda;
 internal sealed class CudaPeer(CudaSettings settings, string command, Results results, Budget budget)
 {
     // How bench.py is told the precision.
-    private static readonly Dictionary<string, string[]> PrecisionFlags = new()
+    private static readonly Dictionary<Precision, string[]> PrecisionFlags = new()
     {
-        ["fp32"] = ["--tf32", "off", "--amp", "none"],
-        ["tf32"] = ["--tf32", "on", "--amp", "none"],
-        ["bf16"] = ["--tf32", "on", "--amp", "bf16"],
+        [Precision.Fp32] = ["--tf32", "off", "--amp", "none"],
+        [Precision.Tf32] = ["--tf32", "on", "--amp", "none"],
+        [Precision.Bf16] = ["--tf32", "on", "--amp", "bf16"],
     };
 
-    private readonly Dictionary<(string Model, string Precision, string Mode, string What), Times> _times = [];
+    private readonly Dictionary<(string Model, Precision Precision, string Mode, string What), Times> _times = [];
 
     public void Turn(string[] modes)
     {
-        foreach (string precision in settings.Precisions)
+        foreach (Precision precision in settings.Precisions)
         {
             string[] batch = settings.Batch is { } b ? ["--batch", $"{b}"] : [];
             string[] flags = ["--models", string.Join(',', settings.Models.Select(m => m.Name)), "--mode", string.Join(',', modes), "--steps", $"{settings.PeerSteps}",
@@ -29,10 +30,10 @@ internal sealed class CudaPeer(CudaSettings settings, string command, Results re
             Console.WriteLine();
             if (budget.IsOver)
             {
-                Console.WriteLine($"not measured: {string.Join(", ", modes)} of {PeerCommand.Name(command)}, {precision}; the budget is used up");
+                Console.WriteLine($"not measured: {string.Join(", ", modes)} of {PeerCommand.Name(command)}, {Json.Name(precision)}; the budget is used up");
                 return;
             }
-            Console.WriteLine($"{PeerCommand.Name(command)}, {precision}: ms a training step, us a generation");
+            Console.WriteLine($"{PeerCommand.Name(command)}, {Json.Name(precision)}: ms a training step, us a generation");
             // As TimeSpan.MaxValue is more than a process can be waited for.
             TimeSpan limit = budget.Left < TimeSpan.FromDays(1) ? budget.Left : TimeSpan.FromDays(1);
             JsonNode[] rows = PeerCommand.Run(command, flags, limit);
@@ -43,10 +44,10 @@ internal sealed class CudaPeer(CudaSettings settings, string command, Results re
         }
     }
 
-    private void Take(JsonNode row, string precision)
+    private void Take(JsonNode row, Precision precision)
     {
         JsonObject kept = row.DeepClone().AsObject();
-        kept["precision"] = precision;
+        kept["precision"] = Json.Name(precision);
         results.Add("peer", kept);
         (string model, string mode) = ((string)row["model"]!, (string)row["mode"]!);
         if (row["ms_per_step"] is not { } median)
@@ -81,14 +82,14 @@ internal sealed class CudaPeer(CudaSettings settings, string command, Results re
             Console.WriteLine($"{what.Key,-28} {"CudaGen",10} {"",-8}" + string.Concat(modes.Select(m => $"{m,14} {"",7}")));
             foreach (Measured best in what.GroupBy(o => (o.Precision, o.Model)).Select(g => g.MinBy(o => o.Median)!))
             {
-                Console.Write($"{best.Model,-9} {best.Precision,-18} {best.Median,10:F3} {best.Implementation,-8}");
+                Console.Write($"{best.Model,-9} {Json.Name(best.Precision),-18} {best.Median,10:F3} {Json.Name(best.Implementation),-8}");
                 var row = new JsonObject
                 {
                     ["what"] = what.Key,
                     ["model"] = best.Model,
-                    ["precision"] = best.Precision,
+                    ["precision"] = Json.Name(best.Precision),
                     ["ours"] = Json.Number(best.Median),
-                    ["implementation"] = best.Implementation,
+                    ["implementation"] = Json.Name(best.Implementation),
                 };
                 foreach (string mode in modes)
                 {
@@ -104,7 +105,7 @@ internal sealed class CudaPeer(CudaSettings settings, string command, Results re
 }
 
 /// <summary>A time of ours that the other side has, too.</summary>
-internal sealed record Measured(string What, string Model, string Precision, string Implementation, double Median)
+internal sealed record Measured(string What, string Model, Precision Precision, Implementation Implementation, double Median)
 {
     public const string Step = "ms a training step";
 

@@ -12,8 +12,7 @@ internal sealed record CudaSettings
 
     public required Implementation[] Implementations { get; init; }
 
-    /// <summary>fp32, tf32, bf16.</summary>
-    public required string[] Precisions { get; init; }
+    public required Precision[] Precisions { get; init; }
 
     /// <summary>Images of a step; null for the model's.</summary>
     public int? Batch { get; init; }
@@ -51,9 +50,6 @@ internal sealed record CudaSettings
 
     public int BatchOf(BenchModel model) => Batch ?? (Quick ? Math.Min(4, model.Batch) : model.Batch);
 
-    /// <summary>The one place that knows how a precision is asked of a device.</summary>
-    /// <exception cref="DeviceException">The device has no such implementation or precision.</exception>
-    public Device Open(Implementation implementation, string precision) => precision == "fp32"
-        ? Device.Open(DeviceName, 0, implementation)
-        : throw new DeviceException($"this build computes in fp32 only, not in {precision}");
+    /// <exception cref="DeviceException">There is no such device, or it has not this implementation or precision.</exception>
+    public Device Open(Implementation implementation, Precision precision) => Device.Open(DeviceName, 0, implementation, precision);
 }

@@ -26,8 +26,8 @@ internal sealed class KernelTable(CudaSettings settings, Ceilings ceilings, Subj
         return new JsonObject
         {
             ["model"] = subject.Which.Name,
-            ["implementation"] = subject.Implementation.ToString().ToLowerInvariant(),
-            ["precision"] = subject.Precision,
+            ["implementation"] = Json.Name(subject.Implementation),
+            ["precision"] = Json.Name(subject.Precision),
             ["batch"] = subject.Batch,
             ["launches"] = subject.Work.Count,
             ["kernels_us"] = Json.Number(times.Sum()),
@@ -65,7 +65,7 @@ internal sealed class KernelTable(CudaSettings settings, Ceilings ceilings, Subj
     {
         double sum = rows.Sum(r => r.Microseconds), step = subject.Graph.Blocks.Median * 1000;
         Console.WriteLine();
-        Console.WriteLine($"{subject.Which.Name}, {subject.Implementation.ToString().ToLowerInvariant()}, {subject.Precision}, batch {subject.Batch}: {subject.Work.Count} launches, "
+        Console.WriteLine($"{subject.Which.Name}, {Json.Name(subject.Implementation)}, {Json.Name(subject.Precision)}, batch {subject.Batch}: {subject.Work.Count} launches, "
             + $"{sum:F1} us in them, {step:F1} us a recorded step; at least {subject.Bytes * 1e-6:F2} MB moved, {subject.Flops * 1e-9:F3} GFLOP");
         if (!ahead)
             Console.WriteLine("the GPU caught up with the host: some times have the wait for a launch in them");

@@ -27,7 +27,7 @@ internal sealed class Startup(CudaSettings settings)
         {
             foreach (Implementation implementation in settings.Implementations)
             {
-                string name = implementation.ToString().ToLowerInvariant();
+                string name = Json.Name(implementation);
                 // The first one fills the caches of the disk.
                 JsonNode[] starts = [.. Enumerable.Range(0, runs + 1).Select(_ => Start(which, name)).Skip(1)];
                 Times total = new("total");
@@ -83,7 +83,7 @@ internal sealed class Startup(CudaSettings settings)
         }
         BenchModel which = BenchModel.Find(parts[0]);
         Mark(Phases[0]);
-        using Device device = settings.Open(Enum.Parse<Implementation>(parts[1], ignoreCase: true), "fp32");
+        using Device device = settings.Open(Enum.Parse<Implementation>(parts[1], ignoreCase: true), Precision.Fp32);
         Mark(Phases[1]);
         using Model model = which.Create();
         model.Plan(device, settings.BatchOf(which), 1);

@@ -12,9 +12,9 @@ internal sealed class Subject : IDisposable
     private readonly Model _model;
     private readonly DataSet _data;
 
-    public Subject(CudaSettings settings, BenchModel which, Device device, string precision)
+    public Subject(CudaSettings settings, BenchModel which, Device device)
     {
-        (_settings, Which, _device, Precision) = (settings, which, device, precision);
+        (_settings, Which, _device) = (settings, which, device);
         _model = which.Create();
         DataSet? data = null;
         try
@@ -37,7 +37,7 @@ internal sealed class Subject : IDisposable
 
     public BenchModel Which { get; }
 
-    public string Precision { get; }
+    public Precision Precision => _device.Precision;
 
     public Implementation Implementation => _device.Implementation;
 
@@ -122,8 +122,8 @@ internal sealed class Subject : IDisposable
         {
             ["model"] = Which.Name,
             ["batch"] = Batch,
-            ["implementation"] = Implementation.ToString().ToLowerInvariant(),
-            ["precision"] = Precision,
+            ["implementation"] = Json.Name(Implementation),
+            ["precision"] = Json.Name(Precision),
             ["mode"] = times.Mode,
             ["ms_median"] = Json.Number(times.Blocks.Median),
             ["ms_best"] = Json.Number(times.Blocks.Best),
