@@ -27,7 +27,7 @@ internal static class CpuPeak
     private static double Multiply(int n)
     {
         long start = Stopwatch.GetTimestamp();
-        s_kept += Vector512.IsHardwareAccelerated ? Chain512(n) : Chain256(n);
+        _kept += Vector512.IsHardwareAccelerated ? Chain512(n) : Chain256(n);
         return 12.0 * (Vector512.IsHardwareAccelerated ? 16 : 8) * 2 * n / Stopwatch.GetElapsedTime(start).TotalSeconds * 1e-9;
     }
 
@@ -77,5 +77,5 @@ internal static class CpuPeak
         return Vector256.Sum(a + b + c + d + e + f + g + h + i + j + k + l);
     }
 
-    private static float s_kept;
+    private static float _kept;
 }

@@ -1,6 +1,7 @@
 // ceilings.cu - what a GPU can do at most, for comparison: arithmetic, copying, launching.
 
-// y = the sum of 16 independent chains s = a s + b of as many fused multiply-adds as 16 times the rounds: two operations each.
+// y = the sum of 16 independent chains s = a s + b of as many fused multiply-adds as 16 times the rounds: two
+// operations each.
 extern "C" __global__ void multiply_add(float* y, float a, float b, int rounds)
 {
     float s[16];
