@@ -51,13 +51,13 @@ internal sealed unsafe class Blas : IDisposable
         float one = 1, beta = accumulate ? 1 : 0;
         // cuBLAS reads our rows as columns, which is the transpose: c^T = b^T a^T. Leading dimensions are at least 1.
         (int ldb, int lda) = (Math.Max(transposedB ? k : n, 1), Math.Max(transposedA ? m : k, 1));
-        bool half = _precision == Precision.Bf16;
+        bool rounded = _precision == Precision.Bf16;
         if (_cuda.Profile is { } profile)
         {
             profile.Describe($"{m} x {n} x {k}", 2L * m * n * k);
-            profile.Begin(half ? nameof(CuBlas.cublasGemmEx) : nameof(CuBlas.cublasSgemm_v2), 4L * m * n + (half ? 2 : 4) * ((long)m * k + (long)k * n));
+            profile.Begin(rounded ? nameof(CuBlas.cublasGemmEx) : nameof(CuBlas.cublasSgemm_v2), 4L * m * n + (rounded ? 2 : 4) * ((long)m * k + (long)k * n));
         }
-        if (half)
+        if (rounded)
         {
             Check(CuBlas.cublasGemmEx(_handle, Operation(transposedB), Operation(transposedA), n, m, k, &one, (void*)b, cudaDataType.CUDA_R_16BF,
                 ldb, (void*)a, cudaDataType.CUDA_R_16BF, lda, &beta, (void*)c.Address, cudaDataType.CUDA_R_32F, n,

@@ -52,18 +52,21 @@ public sealed class ProfileTests
         Assert.Equal(2 * Transposed, Flops(up));
     }
 
-    [Theory, InlineData(Implementation.Kernel), InlineData(Implementation.Library)]
-    public void A_step_has_as_many_rows_as_launches(Implementation implementation)
+    [Theory]
+    [InlineData(Implementation.Kernel, Precision.Fp32)]
+    [InlineData(Implementation.Library, Precision.Fp32)]
+    [InlineData(Implementation.Library, Precision.Bf16)]
+    public void A_step_has_as_many_rows_as_launches(Implementation implementation, Precision precision)
     {
         StandInControl stand = TestCuda.RequireStandIn();
         string[] calls =
         [
-            "cuLaunchKernel", "cuMemcpyDtoDAsync_v2", "cuMemsetD8Async", "cublasSgemm_v2", "cudnnConvolutionForward",
-            "cudnnConvolutionBackwardData", "cudnnConvolutionBackwardFilter",
+            "cuLaunchKernel", "cuMemcpyDtoDAsync_v2", "cuMemsetD8Async", "cublasSgemm_v2", "cublasGemmEx",
+            "cudnnConvolutionForward", "cudnnConvolutionBackwardData", "cudnnConvolutionBackwardFilter",
         ];
         foreach (string name in (string[])["dcgan, tricks", "wgan-gp", "began", "toy2d"])
         {
-            using Device device = TestCuda.Open(implementation);
+            using Device device = TestCuda.Open(implementation, precision);
             using Model model = SmallModels.Create(name);
             model.Plan(device, SmallModels.Batch, SmallModels.Seed);
             model.Eager = true;
