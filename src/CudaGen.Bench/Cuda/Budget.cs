@@ -20,7 +20,9 @@ internal sealed class Budget : IDisposable
         _watchdog = new Timer(_ =>
         {
             Console.Error.WriteLine($"error: --budget: {seconds} s and {Grace} more have passed and a measurement does not end; the file has what was measured");
-            Environment.Exit(Training.Executable.Failed);
+            // Not Environment.Exit: on the way out the driver would wait for the GPU.
+            using Process self = Process.GetCurrentProcess();
+            self.Kill();
         }, null, _limit + TimeSpan.FromSeconds(Grace), Timeout.InfiniteTimeSpan);
     }
 
