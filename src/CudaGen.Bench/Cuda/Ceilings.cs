@@ -151,7 +151,7 @@ internal sealed class Ceilings(CudaSettings settings)
             }
             return 2.0 * n * n * n / times.Best * 1e6;
         }
-        catch (DeviceException e)
+        catch (CudaGenException e)
         {
             Console.WriteLine($"cuBLAS, {Json.Name(precision),-4}        not measured: {e.Message}");
             return null;

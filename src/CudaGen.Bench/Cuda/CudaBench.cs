@@ -69,19 +69,17 @@ internal sealed class CudaBench(CudaSettings settings, Results results) : IDispo
     }
 
     // What fails is one row: on a machine that is lent for minutes the others are worth having.
-    private bool Try(string what, Action work)
+    private void Try(string what, Action work)
     {
         try
         {
             work();
-            return true;
         }
         catch (CudaGenException e)
         {
             _failed = true;
             Console.WriteLine($"failed: {what}: {e.Message}");
             results.Add("failed", new JsonObject { ["what"] = what, ["why"] = e.Message });
-            return false;
         }
     }
 

@@ -88,9 +88,15 @@ internal sealed class Subject : IDisposable
         profile.Clear();
         _model.Eager = true;
         _device.Profile = profile;
-        Step();
-        _device.Profile = null;
-        _model.Eager = false;
+        try
+        {
+            Step();
+        }
+        finally
+        {
+            _device.Profile = null;
+            _model.Eager = false;
+        }
         return [.. profile.Work];
     }
 
