@@ -28,9 +28,10 @@ public sealed class ConvolutionPlan : IDisposable
         }
         else if (!device.IsReference)
         {
-            ForwardPass = DirectPass.Forward(shape);
-            BackwardPass = DirectPass.BackwardData(shape);
-            FilterPass = new FilterPass(shape);
+            bool winograd = Winograd.Pays(shape);
+            ForwardPass = winograd ? WinogradPass.Forward(shape) : DirectPass.Forward(shape);
+            BackwardPass = winograd ? WinogradPass.BackwardData(shape) : DirectPass.BackwardData(shape);
+            FilterPass = winograd ? new WinogradFilterPass(shape) : new FilterPass(shape);
         }
         LiveObjects.Add(LiveObject.Plan);
     }
@@ -44,11 +45,11 @@ public sealed class ConvolutionPlan : IDisposable
 
     internal ICudaConvolution? Cuda { get; }
 
-    internal DirectPass? ForwardPass { get; }
+    internal IConvolutionPass? ForwardPass { get; }
 
-    internal DirectPass? BackwardPass { get; }
+    internal IConvolutionPass? BackwardPass { get; }
 
-    internal FilterPass? FilterPass { get; }
+    internal IFilterPass? FilterPass { get; }
 
     public void Dispose()
     {

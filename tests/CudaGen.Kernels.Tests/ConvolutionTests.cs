@@ -46,6 +46,24 @@ public sealed class ConvolutionTests
         Assert.Equal(y.Length, i);
     }
 
+    /// <summary>So that the rows of the table whose names say so compare Winograd's filtering, and the others what it does not cover.</summary>
+    [Fact]
+    public void Winograd_is_taken_for_large_images_and_whole_vectors()
+    {
+        string[] winograd = [.. ConvolutionRows.Winograd.Select(x => x.Name)];
+        Assert.All(ConvolutionRows.Shapes, x => Assert.Equal(winograd.Contains(x.Name) || x.Name == "batch 20", Cpu.Winograd.Pays(x.Shape)));
+        Assert.True(Pays(1, 8, 32, 3, 1, 1));
+        Assert.True(Pays(1000, 8, 32, 3, 1, 1));
+        Assert.False(Pays(1, 5, 32, 3, 1, 1));
+        Assert.False(Pays(1, 8, 31, 3, 1, 1));
+        Assert.False(Pays(1, 8, 32, 3, 2, 1));
+        Assert.False(Pays(1, 8, 32, 5, 1, 2));
+        Assert.False(Pays(1, 0, 32, 3, 1, 2));
+
+        static bool Pays(int n, int size, int channels, int kernel, int stride, int padding)
+            => Cpu.Winograd.Pays(new(new(n, size, size, channels), new(32, kernel, kernel, channels), stride, new(padding, padding, padding, padding)));
+    }
+
     [Theory, MemberData(nameof(Names))]
     public void The_scratch_memory_that_a_plan_asks_for_is_enough(string name)
     {

@@ -11,7 +11,7 @@ namespace CudaGen.Kernels.Cpu;
 /// kernel form a class; for a class, the pass is a matrix product whose rows are pixels, read where they lie, and whose
 /// inner index runs over the taps that exist. Multiplications with the padding are left out, not done with zeros.
 /// </summary>
-internal sealed unsafe class DirectPass : IDisposable
+internal sealed unsafe class DirectPass : IConvolutionPass
 {
     // Up to three output channels the sum over k is taken across the vector instead: one column per accumulator.
     private const int MaxDotColumns = 3;

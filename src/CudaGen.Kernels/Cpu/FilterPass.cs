@@ -15,7 +15,7 @@ namespace CudaGen.Kernels.Cpu;
 /// With few filters a vector of columns would be mostly empty: then, where the stride is 1, x and dy change places. A sum over pixels of
 /// dy(pixel) x(pixel + tap) is one of x(pixel) dy(pixel - tap), the filter gradient of a convolution from dy to x.
 /// </remarks>
-internal sealed unsafe class FilterPass : IDisposable
+internal sealed unsafe class FilterPass : IFilterPass
 {
     // Partial gradients beyond this many floats cost more to add than they help to balance.
     private const int MaxPartialFloats = 1 << 18;

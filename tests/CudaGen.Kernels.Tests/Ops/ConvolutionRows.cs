@@ -39,6 +39,22 @@ internal static class ConvolutionRows
         ("65 channels", New(1, 4, 3, 65, 20, 3, 3, 1, new(1, 1, 1, 1))),
         ("batch 20", New(20, 6, 5, 16, 16, 3, 3, 1, new(1, 1, 1, 1))),
         ("a layer of a GAN", New(5, 14, 14, 32, 48, 5, 5, 2, new(1, 2, 1, 2))),
+        .. Winograd,
+    ];
+
+    /// <summary>Shapes that the CPU path computes by Winograd's filtering.</summary>
+    public static IEnumerable<(string Name, ConvolutionShape Shape)> Winograd =>
+    [
+        ("tiles", New(1, 8, 6, 16, 16, 3, 3, 1, new(1, 1, 1, 1))),
+        ("tiles, odd", New(3, 7, 9, 16, 32, 3, 3, 1, new(1, 1, 1, 1))),
+        ("tiles, odd one way", New(2, 9, 8, 48, 16, 3, 3, 1, new(1, 1, 1, 1))),
+        ("tiles, no padding", New(2, 12, 10, 16, 32, 3, 3, 1, default)),
+        ("tiles, top and right", New(2, 9, 11, 32, 16, 3, 3, 1, new(2, 0, 0, 1))),
+        ("tiles, bottom and left", New(2, 12, 9, 16, 16, 3, 3, 1, new(0, 2, 1, 0))),
+        ("tiles, more padding than kernel", New(1, 12, 14, 16, 16, 3, 3, 1, new(3, 0, 4, 1))),
+        ("tiles, uneven panels", New(1, 6, 8, 80, 112, 3, 3, 1, new(1, 1, 1, 1))),
+        ("tiles of four images in a task", New(19, 4, 4, 16, 32, 3, 3, 1, new(1, 1, 1, 1))),
+        ("tiles in parts", New(7, 16, 14, 16, 16, 3, 3, 1, new(1, 1, 1, 1))),
     ];
 
     private static readonly Activation[] Kinds =
@@ -64,6 +80,8 @@ internal static class ConvolutionRows
             {
                 yield return Forward($"{activation}", New(2, 5, 3, 5, 19, 3, 3, 1, new(1, 0, 0, 2)), activation, true);
                 yield return Forward($"{activation}, 2 filters", New(2, 5, 3, 17, 2, 3, 3, 1, new(1, 0, 0, 2)), activation, true);
+                yield return Forward($"{activation}, tiles", New(2, 7, 6, 16, 32, 3, 3, 1, new(1, 1, 1, 1)), activation, true);
+                yield return BackwardData($"{activation}, tiles", New(2, 7, 6, 16, 32, 3, 3, 1, new(1, 1, 1, 1)), activation, true);
                 yield return BackwardData($"{activation}", New(2, 6, 5, 19, 5, 4, 4, 2, new(1, 1, 1, 1)), activation, true);
                 yield return BackwardData($"{activation}, 3 channels", New(2, 6, 5, 3, 17, 4, 4, 2, new(1, 1, 1, 1)), activation, true);
             }
