@@ -49,6 +49,9 @@ internal static unsafe class Winograd
         static long TilesOf(Shape images) => new Tiles(new(1, images[1], images[2], 1)).Count;
     }
 
+    /// <summary>Tiles side by side in one row of an image, and the pixel at which the first begins.</summary>
+    public readonly record struct Strip(int Image, int Y, int X, int Count);
+
     /// <summary>Images in tiles of 2x2 pixels, numbered row by row and image by image.</summary>
     public readonly struct Tiles(Shape images)
     {
@@ -56,21 +59,30 @@ internal static unsafe class Winograd
 
         public int Count => images[0] * _down * _across;
 
-        /// <summary>Image and pixel of tile i, and how many of <paramref name="count"/> tiles from there lie in its row.</summary>
-        public (int Image, int Y, int X, int Run) At(int i, int count)
+        /// <summary>Those of tiles [first, first + count) that lie in the row of the first.</summary>
+        public Strip At(int first, int count)
         {
-            (int row, int x) = Math.DivRem(i, _across);
+            (int row, int x) = Math.DivRem(first, _across);
             (int image, int y) = Math.DivRem(row, _down);
-            return (image, 2 * y, 2 * x, Math.Min(count, _across - x));
+            return new(image, 2 * y, 2 * x, Math.Min(count, _across - x));
         }
     }
 
-    /// <summary>Images to read or write tiles of: channels [first, first + n) of (N, H, W, C).</summary>
-    public readonly struct View(float* data, Shape shape, int first, int n)
+    /// <summary>Images (N, H, W, C).</summary>
+    /// <param name="data">Their first pixel.</param>
+    /// <param name="shape">(N, H, W, C)</param>
+    /// <param name="top">Rows by which the inputs of a tile begin above it.</param>
+    /// <param name="left">Columns by which they begin to the left of it.</param>
+    /// <param name="zeros">A row of pixels that are 0, for inputs above and below the image.</param>
+    public readonly struct View(float* data, Shape shape, int top = 0, int left = 0, float* zeros = null)
     {
-        public readonly int Height = shape[1], Width = shape[2], Channels = shape[3], N = n;
+        public readonly int Height = shape[1], Width = shape[2], Channels = shape[3], Top = top, Left = left;
 
-        public float* Image(int i) => data + i * (nint)Height * Width * Channels + first;
+        public readonly float* Zeros = zeros;
+
+        private readonly float* _data = data;
+
+        public float* Pixel(int image, int y, int x) => _data + (((nint)image * Height + y) * Width + x) * Channels;
     }
 
     /// <summary>u[position] of a vector of kernels whose taps lie <paramref name="tap"/> apart: U = G g G^T.</summary>
@@ -108,28 +120,26 @@ internal static unsafe class Winograd
         (u0, u1, u2, u3) = (a, TSimd.Add(even, odd), TSimd.Sub(even, odd), c);
     }
 
-    /// <summary>
-    /// v[position][tile][channel] of tiles side by side whose inputs begin at row y, column x, which may lie outside of the image: V = B^T d B.
-    /// </summary>
+    /// <summary>v[position][tile][channel] of a strip, channels [first, first + n): V = B^T d B.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Inputs<TSimd, TVec>(float* v, nint positionStride, in View view, int image, float* zeros, int y, int x, int tiles)
+    public static void Inputs<TSimd, TVec>(float* v, nint positionStride, in View view, Strip strip, int first, int n)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
     {
-        int height = view.Height, width = view.Width, channels = view.Channels, n = view.N;
+        int y = strip.Y - view.Top, x = strip.X - view.Left, height = view.Height, width = view.Width, channels = view.Channels;
         nint rowLength = (nint)width * channels;
-        float* pixels = view.Image(image) + y * rowLength;
-        float* r0 = (uint)y < (uint)height ? pixels : zeros;
-        float* r1 = (uint)(y + 1) < (uint)height ? pixels + rowLength : zeros;
-        float* r2 = (uint)(y + 2) < (uint)height ? pixels + 2 * rowLength : zeros;
-        float* r3 = (uint)(y + 3) < (uint)height ? pixels + 3 * rowLength : zeros;
+        float* pixels = view.Pixel(strip.Image, y, 0), zeros = view.Zeros;
+        float* r0 = ((uint)y < (uint)height ? pixels : zeros) + first;
+        float* r1 = ((uint)(y + 1) < (uint)height ? pixels + rowLength : zeros) + first;
+        float* r2 = ((uint)(y + 2) < (uint)height ? pixels + 2 * rowLength : zeros) + first;
+        float* r3 = ((uint)(y + 3) < (uint)height ? pixels + 3 * rowLength : zeros) + first;
         for (int c = 0; c < n; c += TSimd.Width)
         {
             // Neighbouring tiles share two columns, which are combined once.
             InputColumn<TSimd, TVec>(r0, r1, r2, r3, x, width, channels, out TVec a0, out TVec a1, out TVec a2, out TVec a3);
             InputColumn<TSimd, TVec>(r0, r1, r2, r3, x + 1, width, channels, out TVec b0, out TVec b1, out TVec b2, out TVec b3);
             float* to = v + c;
-            for (int column = x + 2; column < x + 2 + 2 * tiles; column += 2, to += n)
+            for (int column = x + 2; column < x + 2 + 2 * strip.Count; column += 2, to += n)
             {
                 InputColumn<TSimd, TVec>(r0, r1, r2, r3, column, width, channels, out TVec c0, out TVec c1, out TVec c2, out TVec c3);
                 InputColumn<TSimd, TVec>(r0, r1, r2, r3, column + 1, width, channels, out TVec d0, out TVec d1, out TVec d2, out TVec d3);
@@ -171,20 +181,21 @@ internal static unsafe class Winograd
         TSimd.Store(v + 3 * positionStride, TSimd.Sub(b, d));
     }
 
-    /// <summary>d[position][tile][channel] of tiles side by side that begin at row y, column x of the image: D = A dy A^T.</summary>
+    /// <summary>d[position][tile][channel] of a strip: D = A dy A^T, where dy beyond the image is 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Gradients<TSimd, TVec>(float* d, nint positionStride, in View view, int image, int y, int x, int tiles)
+    public static void Gradients<TSimd, TVec>(float* d, nint positionStride, in View view, Strip strip)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
     {
-        int width = view.Width, channels = view.Channels, n = view.N;
-        nint rowLength = (nint)width * channels;
-        bool below = y + 1 < view.Height;
-        for (int c = 0; c < n; c += TSimd.Width)
+        int channels = view.Channels;
+        nint rowLength = (nint)view.Width * channels;
+        bool below = strip.Y + 1 < view.Height;
+        for (int c = 0; c < channels; c += TSimd.Width)
         {
-            float* from = view.Image(image) + y * rowLength + (nint)x * channels + c;
+            float* from = view.Pixel(strip.Image, strip.Y, strip.X) + c;
             float* to = d + c;
-            for (int right = width - x; right > width - x - 2 * tiles; right -= 2, from += 2 * channels, to += n)
+            int right = view.Width - strip.X;
+            for (int t = 0; t < strip.Count; t++, right -= 2, from += 2 * channels, to += channels)
             {
                 TVec y00 = TSimd.Load(from), y01 = default, y10 = default, y11 = default;
                 if (right > 1)
@@ -212,26 +223,23 @@ internal static unsafe class Winograd
         TSimd.Store(d + 3 * positionStride, TSimd.Sub(TSimd.Set(0), b));
     }
 
-    /// <summary>
-    /// y = f(A^T m A + bias) of m[position][tile][channel], for tiles side by side that begin at row y, column x of the image, as far as they lie
-    /// in it.
-    /// </summary>
+    /// <summary>y = f(A^T m A + bias) of m[position][tile][channel] of a strip, channels [first, first + n), as far as it lies in the image.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Outputs<TSimd, TVec, TActivation>(in View view, int image, float* m, nint positionStride, int y, int x, int tiles, float* bias,
-        float slope)
+    public static void Outputs<TSimd, TVec, TActivation>(in View view, Strip strip, int first, int n, float* m, nint positionStride, float* bias, float slope)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
         where TActivation : struct, IActivation
     {
-        int width = view.Width, channels = view.Channels, n = view.N;
-        nint rowLength = (nint)width * channels;
-        bool below = y + 1 < view.Height;
+        int channels = view.Channels;
+        nint rowLength = (nint)view.Width * channels;
+        bool below = strip.Y + 1 < view.Height;
         for (int c = 0; c < n; c += TSimd.Width)
         {
-            TVec b = bias == null ? TSimd.Set(0) : TSimd.Load(bias + c);
+            TVec b = bias == null ? TSimd.Set(0) : TSimd.Load(bias + first + c);
             float* from = m + c;
-            float* to = view.Image(image) + y * rowLength + (nint)x * channels + c;
-            for (int right = width - x; right > width - x - 2 * tiles; right -= 2, from += n, to += 2 * channels)
+            float* to = view.Pixel(strip.Image, strip.Y, strip.X) + first + c;
+            int right = view.Width - strip.X;
+            for (int t = 0; t < strip.Count; t++, right -= 2, from += n, to += 2 * channels)
             {
                 OutputColumn<TSimd, TVec>(from, positionStride, out TVec s0, out TVec t0);
                 OutputColumn<TSimd, TVec>(from + positionStride, positionStride, out TVec s1, out TVec t1);
@@ -266,22 +274,23 @@ internal static unsafe class Winograd
             TSimd.Store(y + channels, TActivation.Forward<TSimd, TVec>(TSimd.Add(right, bias), TSimd.Set(slope)));
     }
 
-    /// <summary>dw += G^T m G of a vector of kernels: 16 positions, to 9 taps that lie <paramref name="tap"/> apart.</summary>
+    /// <summary>dw += G^T m G of a vector of kernels whose taps lie <paramref name="tap"/> apart. Overwrites m.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void KernelGradient<TSimd, TVec>(float* dw, nint tap, float* m)
+    public static void KernelGradient<TSimd, TVec>(float* dw, nint tap, float* m, int positionStride)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
     {
         for (int s = 0; s < 4; s++)
         {
-            Fold<TSimd, TVec>(m + s * TSimd.Width, 4 * TSimd.Width, out TVec a, out TVec b, out TVec c);
-            TSimd.Store(m + s * TSimd.Width, a);
-            TSimd.Store(m + (4 + s) * TSimd.Width, b);
-            TSimd.Store(m + (8 + s) * TSimd.Width, c);
+            float* p = m + s * positionStride;
+            Fold<TSimd, TVec>(p, 4 * positionStride, out TVec a, out TVec b, out TVec c);
+            TSimd.Store(p, a);
+            TSimd.Store(p + 4 * positionStride, b);
+            TSimd.Store(p + 8 * positionStride, c);
         }
         for (int r = 0; r < 3; r++, dw += 3 * tap)
         {
-            Fold<TSimd, TVec>(m + 4 * r * TSimd.Width, TSimd.Width, out TVec a, out TVec b, out TVec c);
+            Fold<TSimd, TVec>(m + 4 * r * positionStride, positionStride, out TVec a, out TVec b, out TVec c);
             TSimd.Store(dw, TSimd.Add(TSimd.Load(dw), a));
             TSimd.Store(dw + tap, TSimd.Add(TSimd.Load(dw + tap), b));
             TSimd.Store(dw + 2 * tap, TSimd.Add(TSimd.Load(dw + 2 * tap), c));

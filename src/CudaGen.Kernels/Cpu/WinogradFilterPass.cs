@@ -10,10 +10,8 @@ namespace CudaGen.Kernels.Cpu;
 /// </summary>
 internal sealed unsafe class WinogradFilterPass : IFilterPass
 {
-    // Floats of partial gradients, and tiles of a part, beyond and below which adding them costs more than balance gains.
-    private const int MaxPartialFloats = 1 << 20, MinTiles = 128;
-
-    private const int MaxParts = 16;
+    // Partial gradients beyond this many floats, and parts of fewer tiles, cost more to add than they help to balance.
+    private const int MaxPartialFloats = 1 << 20, MinTiles = 256, MaxParts = 32;
 
     // Tiles of a block, the inner index of a product; fewer where a block would take more than 256 KiB on the stack of a task.
     private const int MaxBlockTiles = 32, MaxBlockFloats = 1 << 16;
@@ -41,7 +39,7 @@ internal sealed unsafe class WinogradFilterPass : IFilterPass
 
     private int Channels => _g.W[3];
 
-    private int PartialFloats => Winograd.Positions * Filters * Channels;
+    private int PartialFloats => checked(Winograd.Positions * Filters * Channels);
 
     /// <summary>Floats of scratch memory.</summary>
     public int Scratch => checked(_parts * PartialFloats);
@@ -55,10 +53,11 @@ internal sealed unsafe class WinogradFilterPass : IFilterPass
         Job job = new(this, partial, dy, x);
         Dispatch.Run(device, _parts * _panels.Count, ref job);
         ReduceJob reduce = new(this, dw, partial);
-        Dispatch.Run(device, Filters, ref reduce);
+        Dispatch.Run(device, Filters / Product.Rows, ref reduce);
     }
 
-    // partial[part][panel][position][filter][channel of the panel]
+    // partial[part][panel][eight filters][position][filter][channel of the panel]: the sums of a tile lie side by side, and so do all that are
+    // transformed back together.
     private readonly struct Job(WinogradFilterPass pass, float* partial, float* dy, float* x) : IChunk
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
@@ -69,8 +68,7 @@ internal sealed unsafe class WinogradFilterPass : IFilterPass
             (int part, int panel) = Math.DivRem(chunk, pass._panels.Count);
             int column = pass._panels.Column(panel), width = pass._panels.Width(panel), filters = pass.Filters, blockTiles = pass._blockTiles;
             float* sums = partial + part * (nint)pass.PartialFloats + Winograd.Positions * (nint)filters * column;
-            Winograd.View gradients = new(dy, pass._g.Y, 0, filters), inputs = new(x, pass._g.X, column, width);
-            Padding padding = pass._g.Padding;
+            Winograd.View gradients = new(dy, pass._g.Y), inputs = new(x, pass._g.X, pass._g.Padding.Top, pass._g.Padding.Left, pass._zeros);
             // d[position][tile][filter], v[position][tile][channel]. A line more for each position, as in the other passes.
             int dStride = blockTiles * filters + 16, vStride = blockTiles * width + 16;
             float* room = stackalloc float[Winograd.Positions * (dStride + vStride) + 16];
@@ -79,32 +77,33 @@ internal sealed unsafe class WinogradFilterPass : IFilterPass
             for (int r = 0; r < Product.Rows; r++)
                 rows[r] = d + r;
             Segment segment = default;
-            int firstBlock = (int)((long)pass._blocks * part / pass._parts), lastBlock = (int)((long)pass._blocks * (part + 1) / pass._parts);
-            for (int block = firstBlock; block < lastBlock; block++)
+            int firstTile = (int)((long)pass._blocks * part / pass._parts) * blockTiles;
+            int lastTile = Math.Min((int)((long)pass._blocks * (part + 1) / pass._parts) * blockTiles, pass._tiles.Count);
+            for (int first = firstTile; first < lastTile; first += blockTiles)
             {
-                int first = block * blockTiles, count = Math.Min(blockTiles, pass._tiles.Count - first);
-                for (int t = 0, run; t < count; t += run)
+                int count = Math.Min(blockTiles, lastTile - first);
+                Winograd.Strip strip;
+                for (int t = 0; t < count; t += strip.Count)
                 {
-                    (int image, int row, int pixel, run) = pass._tiles.At(first + t, count - t);
-                    Winograd.Gradients<TSimd, TVec>(d + t * filters, dStride, gradients, image, row, pixel, run);
-                    Winograd.Inputs<TSimd, TVec>(v + t * width, vStride, inputs, image, pass._zeros, row - padding.Top, pixel - padding.Left, run);
+                    strip = pass._tiles.At(first + t, count - t);
+                    Winograd.Gradients<TSimd, TVec>(d + t * filters, dStride, gradients, strip);
+                    Winograd.Inputs<TSimd, TVec>(v + t * width, vStride, inputs, strip, column, width);
                 }
                 // The next block comes while this one is multiplied, in as many parts as there are positions.
-                (int i, int y, int z, _) = pass._tiles.At(first + blockTiles, 1);
-                float* nextGradients = gradients.Image(i) + ((nint)y * gradients.Width + 2 * z) * filters;
-                float* nextInputs = inputs.Image(i) + ((nint)(y + 1) * inputs.Width + 2 * z) * inputs.Channels;
-                int pixels = blockTiles / 4;
+                strip = pass._tiles.At(first + blockTiles, 1);
+                float* nextGradients = gradients.Pixel(strip.Image, strip.Y, 2 * strip.X);
+                float* nextInputs = inputs.Pixel(strip.Image, strip.Y + 1, 2 * strip.X) + column;
                 for (int position = 0; position < Winograd.Positions; position++)
                 {
-                    for (int q = position * pixels; q < (position + 1) * pixels; q++)
+                    for (int i = 0; i < blockTiles / 4; i++, nextGradients += filters, nextInputs += inputs.Channels)
                     {
-                        Winograd.Prefetch(nextGradients + q * filters, filters);
-                        Winograd.Prefetch(nextInputs + q * inputs.Channels, width);
+                        Winograd.Prefetch(nextGradients, filters);
+                        Winograd.Prefetch(nextInputs, width);
                     }
                     for (int k = 0; k < filters; k += Product.Rows)
                     {
                         segment = new(position * dStride + k, 0, count);
-                        Product.ToBuffer add = new(sums + ((nint)position * filters + k) * width, width, block > firstBlock);
+                        Product.ToBuffer add = new(sums + (Winograd.Positions * k + position * Product.Rows) * (nint)width, width, first > firstTile);
                         Product.Tile<TSimd, TVec, Product.ToBuffer>(width / TSimd.Width, add, rows, filters, v + position * vStride, width, &segment, 1);
                     }
                 }
@@ -112,30 +111,36 @@ internal sealed unsafe class WinogradFilterPass : IFilterPass
         }
     }
 
+    // dw of eight filters
     private readonly struct ReduceJob(WinogradFilterPass pass, float* dw, float* partial) : IChunk
     {
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public void Run<TSimd, TVec>(int filter)
+        [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
+        public void Run<TSimd, TVec>(int chunk)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
-            int filters = pass.Filters, channels = pass.Channels;
-            float* room = stackalloc float[Winograd.Positions * 16 + 16];
+            int filter = chunk * Product.Rows, channels = pass.Channels, parts = pass._parts;
+            nint partStride = pass.PartialFloats;
+            float* room = stackalloc float[Winograd.Positions * Product.Rows * Product.MaxTileColumns + 16];
             float* m = Product.Align(room);
             for (int panel = 0; panel < pass._panels.Count; panel++)
             {
                 int column = pass._panels.Column(panel), width = pass._panels.Width(panel);
-                for (int j = 0; j < width; j += TSimd.Width)
+                float* first = partial + Winograd.Positions * ((nint)pass.Filters * column + filter * width);
+                for (int i = 0; i < Winograd.Positions * Product.Rows * width; i += TSimd.Width)
                 {
-                    for (int position = 0; position < Winograd.Positions; position++)
+                    TVec sum = TSimd.Load(first + i);
+                    for (int part = 1; part < parts; part++)
+                        sum = TSimd.Add(sum, TSimd.Load(first + part * partStride + i));
+                    TSimd.Store(m + i, sum);
+                }
+                for (int r = 0; r < Product.Rows; r++)
+                {
+                    for (int j = 0; j < width; j += TSimd.Width)
                     {
-                        float* p = partial + (Winograd.Positions * column + position * width) * (nint)filters + filter * width + j;
-                        TVec sum = TSimd.Load(p);
-                        for (int part = 1; part < pass._parts; part++)
-                            sum = TSimd.Add(sum, TSimd.Load(p + part * (nint)pass.PartialFloats));
-                        TSimd.Store(m + position * TSimd.Width, sum);
+                        Winograd.KernelGradient<TSimd, TVec>(dw + (nint)(filter + r) * 9 * channels + column + j, channels, m + r * width + j,
+                            Product.Rows * width);
                     }
-                    Winograd.KernelGradient<TSimd, TVec>(dw + (nint)filter * 9 * channels + column + j, channels, m);
                 }
             }
         }

@@ -66,37 +66,52 @@ internal sealed unsafe class WinogradPass : IConvolutionPass
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
-            int depth = pass.Depth, filter = chunk * Filters;
-            float* room = stackalloc float[Filters * Winograd.Positions * 16 + 16];
-            float* kernels = Product.Align(room);
+            int filter = chunk * Filters;
             for (int panel = 0; panel < pass._panels.Count; panel++)
             {
                 int column = pass._panels.Column(panel), width = pass._panels.Width(panel);
-                nint positionStride = (nint)depth * width;
-                float* to = u + Winograd.Positions * (nint)depth * column;
+                float* to = u + Winograd.Positions * (nint)pass.Depth * column;
                 if (pass._mirrored)
+                    Mirrored<TSimd, TVec>(to + (nint)filter * width, width, w + (nint)filter * 9 * pass.Columns + column);
+                else if (filter >= column && filter < column + width)
+                    Transposed<TSimd, TVec>(to + filter - column, width, w + (nint)filter * 9 * pass.Depth);
+            }
+        }
+
+        // Filters are channels of the source, and columns lie side by side. The last tap comes first.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Mirrored<TSimd, TVec>(float* to, int width, float* from)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            int columns = pass.Columns;
+            for (int i = 0; i < Filters; i++, to += width, from += 9 * columns)
+            {
+                for (int j = 0; j < width; j += TSimd.Width)
+                    Winograd.Kernel<TSimd, TVec>(to + j, (nint)pass.Depth * width, from + 8 * columns + j, -columns);
+            }
+        }
+
+        // Filters are columns: four of them are transformed as they lie and then transposed.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Transposed<TSimd, TVec>(float* to, int width, float* from)
+            where TSimd : struct, ISimd<TVec>
+            where TVec : struct
+        {
+            int depth = pass.Depth;
+            float* room = stackalloc float[Winograd.Positions * Filters * 16 + 16];
+            float* kernels = Product.Align(room);
+            for (int c = 0; c < depth; c += TSimd.Width)
+            {
+                for (int i = 0; i < Filters; i++)
+                    Winograd.Kernel<TSimd, TVec>(kernels + i * TSimd.Width, Filters * TSimd.Width, from + i * 9 * depth + c, depth);
+                for (int position = 0; position < Winograd.Positions; position++)
                 {
-                    // Filters are the source's channels; columns lie side by side, and the last tap comes first.
-                    for (int i = filter; i < filter + Filters; i++)
+                    float* k = kernels + position * Filters * TSimd.Width;
+                    for (int i = 0; i < TSimd.Width; i += 4, k += 4)
                     {
-                        for (int j = 0; j < width; j += TSimd.Width)
-                            Winograd.Kernel<TSimd, TVec>(to + (nint)i * width + j, positionStride, w + ((nint)i * 9 + 8) * pass.Columns + column + j, -pass.Columns);
-                    }
-                    continue;
-                }
-                // Filters are columns: they are transformed where they lie, and transposed.
-                for (int c = 0; c < depth && filter >= column && filter < column + width; c += TSimd.Width)
-                {
-                    for (int i = 0; i < Filters; i++)
-                        Winograd.Kernel<TSimd, TVec>(kernels + i * TSimd.Width, Filters * TSimd.Width, w + (nint)(filter + i) * 9 * depth + c, depth);
-                    for (int position = 0; position < Winograd.Positions; position++)
-                    {
-                        float* k = kernels + position * Filters * TSimd.Width;
-                        for (int i = 0; i < TSimd.Width; i += 4, k += 4)
-                        {
-                            Transpose4.Copy(k, k + TSimd.Width, k + 2 * TSimd.Width, k + 3 * TSimd.Width,
-                                to + position * positionStride + (nint)(c + i) * width + filter - column, width);
-                        }
+                        Transpose4.Copy(k, k + TSimd.Width, k + 2 * TSimd.Width, k + 3 * TSimd.Width,
+                            to + ((nint)position * depth + c + i) * width, width);
                     }
                 }
             }
@@ -118,26 +133,28 @@ internal sealed unsafe class WinogradPass : IConvolutionPass
             float* v = Product.Align(room), m = v + Winograd.Positions * vStride;
             float** rows = stackalloc float*[BlockTiles];
             Segment segment = default;
-            Winograd.View from = new(source, pass._source, 0, depth);
-            int firstBlock = (int)((long)pass._blocks * chunk / pass._tasks), lastBlock = (int)((long)pass._blocks * (chunk + 1) / pass._tasks);
-            for (int block = firstBlock; block < lastBlock; block++)
+            Winograd.View from = new(source, pass._source, pass._top, pass._left, pass._zeros), to = new(target, pass._target);
+            int firstTile = (int)((long)pass._blocks * chunk / pass._tasks) * BlockTiles;
+            int lastTile = Math.Min((int)((long)pass._blocks * (chunk + 1) / pass._tasks) * BlockTiles, pass._tiles.Count);
+            for (int first = firstTile; first < lastTile; first += BlockTiles)
             {
-                int first = block * BlockTiles, count = Math.Min(BlockTiles, pass._tiles.Count - first);
-                for (int t = 0, run; t < count; t += run)
+                int count = Math.Min(BlockTiles, lastTile - first);
+                Winograd.Strip strip;
+                for (int t = 0; t < count; t += strip.Count)
                 {
-                    (int image, int y, int x, run) = pass._tiles.At(first + t, count - t);
-                    Winograd.Inputs<TSimd, TVec>(v + t * depth, vStride, from, image, pass._zeros, y - pass._top, x - pass._left, run);
+                    strip = pass._tiles.At(first + t, count - t);
+                    Winograd.Inputs<TSimd, TVec>(v + t * depth, vStride, from, strip, 0, depth);
                 }
                 // A short block repeats its last tile and drops the result.
                 for (int r = 0; r < BlockTiles; r++)
                     rows[r] = v + Math.Min(r, count - 1) * depth;
                 // What the next row of tiles reads and writes comes while this one is multiplied, in as many parts as there are positions.
-                (int i, int row, int pixel, _) = pass._tiles.At(first, count);
-                float* nextSource = from.Image(i) + ((nint)(row + 4) * from.Width + 2 * pixel) * depth;
-                float* nextTarget = target + (((nint)i * pass._target[1] + row + 2) * pass._target[2] + 2 * pixel) * columns;
+                strip = pass._tiles.At(first, count);
+                float* nextSource = from.Pixel(strip.Image, strip.Y + 4, 2 * strip.X), nextTarget = to.Pixel(strip.Image, strip.Y + 2, 2 * strip.X);
                 for (int panel = 0; panel < pass._panels.Count; panel++)
                 {
                     int column = pass._panels.Column(panel), width = pass._panels.Width(panel), mStride = BlockTiles * width + 16;
+                    float* b = u + Winograd.Positions * (nint)depth * column;
                     for (int position = 0; position < Winograd.Positions; position++)
                     {
                         if (panel == 0)
@@ -146,14 +163,13 @@ internal sealed unsafe class WinogradPass : IConvolutionPass
                             Winograd.Prefetch(nextTarget + position * 2 * columns, 2 * columns);
                         }
                         segment = new(position * vStride, position * depth, depth);
-                        Product.Tile<TSimd, TVec, Product.ToBuffer>(width / TSimd.Width, new(m + position * mStride, width, false), rows, 1,
-                            u + Winograd.Positions * (nint)depth * column, width, &segment, 1);
+                        Product.Tile<TSimd, TVec, Product.ToBuffer>(width / TSimd.Width, new(m + position * mStride, width, false), rows, 1, b, width,
+                            &segment, 1);
                     }
-                    Winograd.View to = new(target, pass._target, column, width);
-                    for (int t = 0, run; t < count; t += run)
+                    for (int t = 0; t < count; t += strip.Count)
                     {
-                        (int image, int y, int x, run) = pass._tiles.At(first + t, count - t);
-                        Winograd.Outputs<TSimd, TVec, TActivation>(to, image, m + t * width, mStride, y, x, run, bias == null ? null : bias + column, slope);
+                        strip = pass._tiles.At(first + t, count - t);
+                        Winograd.Outputs<TSimd, TVec, TActivation>(to, strip, column, width, m + t * width, mStride, bias, slope);
                     }
                 }
             }

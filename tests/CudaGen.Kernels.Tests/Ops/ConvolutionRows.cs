@@ -54,7 +54,7 @@ internal static class ConvolutionRows
         ("tiles, more padding than kernel", New(1, 12, 14, 16, 16, 3, 3, 1, new(3, 0, 4, 1))),
         ("tiles, uneven panels", New(1, 6, 8, 80, 112, 3, 3, 1, new(1, 1, 1, 1))),
         ("tiles of four images in a task", New(19, 4, 4, 16, 32, 3, 3, 1, new(1, 1, 1, 1))),
-        ("tiles in parts", New(7, 16, 14, 16, 16, 3, 3, 1, new(1, 1, 1, 1))),
+        ("tiles in parts", New(10, 16, 14, 16, 16, 3, 3, 1, new(1, 1, 1, 1))),
     ];
 
     private static readonly Activation[] Kinds =
