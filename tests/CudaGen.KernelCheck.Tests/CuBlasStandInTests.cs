@@ -10,8 +10,8 @@ public sealed unsafe class CuBlasStandInTests
 {
     private static readonly string[] Exports =
     [
-        "cublasCreate_v2", "cublasDestroy_v2", "cublasGemmEx", "cublasGetMathMode", "cublasGetPointerMode_v2", "cublasGetStatusName",
-        "cublasGetStatusString", "cublasGetStream_v2", "cublasGetVersion_v2", "cublasSetMathMode", "cublasSetPointerMode_v2",
+        "cublasCreate_v2", "cublasDestroy_v2", "cublasGemmEx", "cublasGetMathMode", "cublasGetPointerMode_v2", "cublasGetProperty",
+        "cublasGetStatusName", "cublasGetStatusString", "cublasGetStream_v2", "cublasGetVersion_v2", "cublasSetMathMode", "cublasSetPointerMode_v2",
         "cublasSetStream_v2", "cublasSetWorkspace_v2", "cublasSgemmStridedBatched", "cublasSgemm_v2",
     ];
 
@@ -359,5 +359,10 @@ public sealed unsafe class CuBlasStandInTests
         Assert.DoesNotContain("CUBLAS_STATUS", Blas.cublasGetStatusName(999), StringComparison.Ordinal);
         int version;
         Assert.Equal((Success, 12), (Blas.cublasGetVersion_v2(0, &version), version / 10000));
+        int major, minor, patch;
+        Assert.Equal((Success, Success, Success),
+            (Blas.cublasGetProperty(0, &major), Blas.cublasGetProperty(1, &minor), Blas.cublasGetProperty(2, &patch)));
+        Assert.Equal(version, major * 10000 + minor * 100 + patch);
+        Assert.Equal((InvalidValue, InvalidValue), (Blas.cublasGetProperty(3, &major), Blas.cublasGetProperty(0, null)));
     }
 }

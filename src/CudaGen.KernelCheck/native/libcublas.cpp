@@ -49,13 +49,26 @@ EXPORT cublasStatus_t cublasDestroy_v2(cublasHandle_t handle)
                                      : fail(CUBLAS_STATUS_NOT_INITIALIZED, "the handle does not exist");
 }
 
+// Major, minor, patch.
+static const int version_parts[] = {12, 8, 3};
+
 EXPORT cublasStatus_t cublasGetVersion_v2(cublasHandle_t, int* version)
 {
     if (const int injected = emu::call(__func__))
         return cublasStatus_t(injected);
     if (version == nullptr)
         return fail(CUBLAS_STATUS_INVALID_VALUE, "the pointer to the version is null");
-    *version = 120803;
+    *version = version_parts[0] * 10000 + version_parts[1] * 100 + version_parts[2];
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+EXPORT cublasStatus_t cublasGetProperty(libraryPropertyType type, int* value)
+{
+    if (const int injected = emu::call(__func__))
+        return cublasStatus_t(injected);
+    if (value == nullptr || type < MAJOR_VERSION || type > PATCH_LEVEL)
+        return fail(CUBLAS_STATUS_INVALID_VALUE, "the pointer to the value is null, or there is no such part");
+    *value = version_parts[type];
     return CUBLAS_STATUS_SUCCESS;
 }
 

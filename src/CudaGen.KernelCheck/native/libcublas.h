@@ -41,6 +41,13 @@ enum cublasMath_t : int
     CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION = 16, // a flag beside one of the others
 };
 
+enum libraryPropertyType : int
+{
+    MAJOR_VERSION = 0,
+    MINOR_VERSION = 1,
+    PATCH_LEVEL = 2,
+};
+
 enum cublasComputeType_t : int
 {
     CUBLAS_COMPUTE_32F = 68,

@@ -45,6 +45,13 @@ internal enum cublasGemmAlgo_t
     CUBLAS_GEMM_DEFAULT = -1,
 }
 
+internal enum libraryPropertyType
+{
+    MAJOR_VERSION = 0,
+    MINOR_VERSION = 1,
+    PATCH_LEVEL = 2,
+}
+
 /// <summary>cuBLAS: what the engine calls and nothing more. Matrices lie by columns.</summary>
 internal static unsafe partial class CuBlas
 {
@@ -58,6 +65,10 @@ internal static unsafe partial class CuBlas
 
     [LibraryImport(Library)]
     internal static partial cublasStatus_t cublasGetVersion_v2(cublasHandle_t handle, out int version);
+
+    /// <summary>A part of the version, without a handle.</summary>
+    [LibraryImport(Library)]
+    internal static partial cublasStatus_t cublasGetProperty(libraryPropertyType type, out int value);
 
     /// <summary>Also takes back the workspace that was set: set it after the stream.</summary>
     [LibraryImport(Library)]

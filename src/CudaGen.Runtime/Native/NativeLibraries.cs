@@ -14,21 +14,23 @@ internal static class NativeLibraries
     private const string Emulator = "libcudagen_emulator.so";
 
     // Versions newest first. The folder names are those of NVIDIA's Python packages under site-packages/nvidia:
-    // "cu13" of CUDA 13, one for each library of CUDA 12.
+    // "cu13" of CUDA 13, one for each library of CUDA 12. What a library opens by its bare name lies beside it, where the
+    // system's loader does not look in a Python environment; once loaded, it is found by that name.
     private static readonly Entry[] Table =
     [
-        new(Cuda.Library, "CUDAGEN_CUDA_PATH", "libcuda.so", [1], []),
-        new(Nvrtc.Library, "CUDAGEN_NVRTC_PATH", "libnvrtc.so", [13, 12], ["cu13", "cuda_nvrtc"]),
-        new("cublas", "CUDAGEN_CUBLAS_PATH", "libcublas.so", [13, 12], ["cu13", "cublas"]),
-        new("cudnn", "CUDAGEN_CUDNN_PATH", "libcudnn.so", [9, 8], ["cudnn"]),
-        new(TurboJpeg.Library, "CUDAGEN_TURBOJPEG_PATH", "libturbojpeg.so", [0], []),
+        new(Cuda.Library, "CUDAGEN_CUDA_PATH", "libcuda.so", [1], [], ""),
+        new(Nvrtc.Library, "CUDAGEN_NVRTC_PATH", "libnvrtc.so", [13, 12], ["cu13", "cuda_nvrtc"], "libnvrtc-builtins.so.*"),
+        new(CuBlas.Library, "CUDAGEN_CUBLAS_PATH", "libcublas.so", [13, 12], ["cu13", "cublas"], "libcublasLt.so.*"),
+        // It opens cuBLAS and NVRTC, which a device loads before.
+        new(CuDnn.Library, "CUDAGEN_CUDNN_PATH", "libcudnn.so", [9, 8], ["cudnn"], ""),
+        new(TurboJpeg.Library, "CUDAGEN_TURBOJPEG_PATH", "libturbojpeg.so", [0], [], ""),
     ];
 
     private static readonly Lock Gate = new();
     private static readonly Dictionary<string, Found> Loaded = [];
     private static bool _resolving;
 
-    private sealed record Entry(string Library, string Override, string FileName, int[] Versions, string[] PythonFolders);
+    private sealed record Entry(string Library, string Override, string FileName, int[] Versions, string[] PythonFolders, string Beside);
 
     /// <summary>A library that was loaded.</summary>
     /// <param name="Handle">For <see cref="NativeLibrary"/>.</param>
@@ -38,10 +40,12 @@ internal static class NativeLibraries
     /// <summary>What surrounds this process, as the search sees it; tests put their own here.</summary>
     /// <param name="Variable">An environment variable, or null.</param>
     /// <param name="Folders">The folders that match a path whose components may hold '*'.</param>
+    /// <param name="Link">The file that a symbolic link names, or null for what is no link.</param>
     /// <param name="StandIns">The folder of the driver that was loaded, when that is a stand-in.</param>
-    internal sealed record Surroundings(Func<string, string?> Variable, Func<string, IEnumerable<string>> Folders, Func<string?> StandIns)
+    internal sealed record Surroundings(Func<string, string?> Variable, Func<string, IEnumerable<string>> Folders, Func<string, string?> Link,
+        Func<string?> StandIns)
     {
-        internal static Surroundings OfProcess { get; } = new(Environment.GetEnvironmentVariable, Expand,
+        internal static Surroundings OfProcess { get; } = new(Environment.GetEnvironmentVariable, Expand, Follow,
             () => Loaded.GetValueOrDefault(Cuda.Library) is { } driver ? StandInFolder(driver) : null);
 
         private static IEnumerable<string> Expand(string pattern)
@@ -54,6 +58,18 @@ internal static class NativeLibraries
                     : folders.Select(f => Path.Combine(f, part));
             }
             return folders.Where(Directory.Exists);
+        }
+
+        private static string? Follow(string path)
+        {
+            try
+            {
+                return new FileInfo(path).LinkTarget is { } target ? Path.GetFullPath(target, Path.GetDirectoryName(path)!) : null;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                return null;
+            }
         }
 
         private static string[] Subfolders(string folder, string pattern)
@@ -99,24 +115,27 @@ internal static class NativeLibraries
         foreach (string variable in (string[])["CUDA_PATH", "CUDA_HOME"])
         {
             if (around.Variable(variable) is { Length: > 0 } root)
+            {
                 yield return Path.Combine(root, "lib64");
+                foreach (string found in around.Folders($"{root}/targets/*-linux/lib"))
+                    yield return found;
+            }
         }
-        foreach (string folder in (string[])["/usr/local/cuda/lib64", "/usr/lib/wsl/lib"])
-        {
-            foreach (string found in around.Folders(folder))
-                yield return found;
-        }
+        // A toolkit of the system, one version or several; the driver of a container; that of WSL.
+        List<string> patterns =
+        [
+            "/usr/local/cuda/lib64", "/usr/local/cuda/targets/*-linux/lib", "/usr/local/cuda-*/lib64", "/usr/local/cuda-*/targets/*-linux/lib",
+            "/usr/local/nvidia/lib64", "/usr/local/nvidia/lib", "/usr/lib/wsl/lib",
+        ];
+        if (around.Variable("CONDA_PREFIX") is { Length: > 0 } conda)
+            patterns.AddRange([$"{conda}/lib", $"{conda}/targets/*-linux/lib"]);
         foreach (string prefix in PythonPrefixes(around))
         {
             foreach (string package in entry.PythonFolders)
-            {
-                foreach (string packages in (string[])["site-packages", "dist-packages"])
-                {
-                    foreach (string found in around.Folders($"{prefix}/lib/python3*/{packages}/nvidia/{package}/lib"))
-                        yield return found;
-                }
-            }
+                patterns.AddRange(from packages in (string[])["site-packages", "dist-packages"] select $"{prefix}/lib/python3*/{packages}/nvidia/{package}/lib");
         }
+        foreach (string found in patterns.SelectMany(around.Folders))
+            yield return found;
     }
 
     private static IEnumerable<string> PythonPrefixes(Surroundings around)
@@ -126,11 +145,18 @@ internal static class NativeLibraries
             if (around.Variable(variable) is { Length: > 0 } prefix)
                 yield return prefix;
         }
-        // <prefix>/bin/python3 is how a Python that was put on the path shows.
+        // <prefix>/bin/python3 is how a Python that was put on the path shows, and where a link to it leads: from /usr/local/bin
+        // to an environment, from there to the Python that it was made with.
+        const int LinksFollowed = 8;
         foreach (string folder in Split(around.Variable("PATH")))
         {
-            if (Path.GetFileName(folder) == "bin" && Path.GetDirectoryName(folder) is { Length: > 1 } prefix)
-                yield return prefix;
+            string? python = Path.Combine(folder, "python3");
+            for (int i = 0; i < LinksFollowed && python is not null; i++, python = around.Link(python))
+            {
+                string? bin = Path.GetDirectoryName(python);
+                if (Path.GetFileName(bin) == "bin" && Path.GetDirectoryName(bin) is { Length: > 1 } prefix)
+                    yield return prefix;
+            }
         }
         if (around.Variable("HOME") is { Length: > 0 } home)
             yield return Path.Combine(home, ".local");
@@ -170,6 +196,7 @@ internal static class NativeLibraries
         foreach (string candidate in candidates)
         {
             tried.Add(candidate);
+            LoadBeside(library, candidate);
             if (NativeLibrary.TryLoad(candidate, out nint handle))
             {
                 (found, failure) = (new(handle, candidate), "");
@@ -178,6 +205,16 @@ internal static class NativeLibraries
         }
         (found, failure) = (null, $"no library '{library}'; tried {string.Join(", ", tried)}");
         return false;
+    }
+
+    // What does not load is reported by the library that needs it.
+    private static void LoadBeside(string library, string candidate)
+    {
+        string pattern = Table.Single(e => e.Library == library).Beside;
+        if (pattern.Length == 0 || !File.Exists(candidate) || Path.GetDirectoryName(candidate) is not { Length: > 0 } folder)
+            return;
+        foreach (string file in Directory.GetFiles(folder, pattern))
+            _ = NativeLibrary.TryLoad(file, out _);
     }
 
     /// <summary>The stand-ins' own library, when the driver that was loaded is one of them.</summary>

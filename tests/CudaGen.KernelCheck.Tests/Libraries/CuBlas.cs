@@ -18,6 +18,7 @@ internal sealed unsafe class CuBlas(string folder)
     public int cublasCreate_v2(nint* handle) => ((delegate* unmanaged[Cdecl]<nint*, int>)F())(handle);
     public int cublasDestroy_v2(nint handle) => ((delegate* unmanaged[Cdecl]<nint, int>)F())(handle);
     public int cublasGetVersion_v2(nint handle, int* version) => ((delegate* unmanaged[Cdecl]<nint, int*, int>)F())(handle, version);
+    public int cublasGetProperty(int type, int* value) => ((delegate* unmanaged[Cdecl]<int, int*, int>)F())(type, value);
     public int cublasSetStream_v2(nint handle, nint stream) => ((delegate* unmanaged[Cdecl]<nint, nint, int>)F())(handle, stream);
     public int cublasGetStream_v2(nint handle, nint* stream) => ((delegate* unmanaged[Cdecl]<nint, nint*, int>)F())(handle, stream);
     public int cublasSetMathMode(nint handle, int mode) => ((delegate* unmanaged[Cdecl]<nint, int, int>)F())(handle, mode);

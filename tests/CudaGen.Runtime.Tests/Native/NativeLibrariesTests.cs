@@ -10,13 +10,13 @@ public sealed class NativeLibrariesTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     // A machine with these variables and folders and nothing else.
-    private static Surroundings Around(string variables = "", string[]? folders = null, string? standIns = null)
+    private static Surroundings Around(string variables = "", string[]? folders = null, string? standIns = null, string links = "")
     {
-        Dictionary<string, string> values = variables.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+        static Dictionary<string, string> Pairs(string text) => text.Split(' ', StringSplitOptions.RemoveEmptyEntries)
             .Select(pair => pair.Split('=')).ToDictionary(pair => pair[0], pair => pair[1]);
-        return new(values.GetValueOrDefault,
+        return new(Pairs(variables).GetValueOrDefault,
             pattern => (folders ?? []).Where(f => Regex.IsMatch(f, $"^{Regex.Escape(pattern).Replace(@"\*", "[^/]*", StringComparison.Ordinal)}$")),
-            () => standIns);
+            Pairs(links).GetValueOrDefault, () => standIns);
     }
 
     [Theory]
@@ -46,7 +46,8 @@ public sealed class NativeLibrariesTests : IDisposable
     {
         string[] folders =
         [
-            "/usr/local/cuda/lib64", "/usr/lib/wsl/lib",
+            "/usr/local/cuda/lib64", "/usr/local/cuda-13.0/lib64", "/usr/local/cuda-13.0/targets/sbsa-linux/lib", "/usr/local/nvidia/lib64",
+            "/usr/lib/wsl/lib", "/cuda/targets/x86_64-linux/lib", "/conda/lib",
             "/conda/lib/python3.11/site-packages/nvidia/cuda_nvrtc/lib",
             "/venv/lib/python3.12/site-packages/nvidia/cuda_nvrtc/lib", "/venv/lib/python3.12/site-packages/nvidia/cu13/lib",
             "/venv/lib/python3.12/site-packages/nvidia/cublas/lib",
@@ -58,12 +59,38 @@ public sealed class NativeLibrariesTests : IDisposable
             + "PATH=/venv/bin:/opt/py/bin:/sbin:/bin HOME=/home/me", folders);
         string[] places =
         [
-            "/a/", "/b/", "", "/cuda/lib64/", "/home/cuda/lib64/", "/usr/local/cuda/lib64/", "/usr/lib/wsl/lib/",
+            "/a/", "/b/", "", "/cuda/lib64/", "/cuda/targets/x86_64-linux/lib/", "/home/cuda/lib64/", "/usr/local/cuda/lib64/",
+            "/usr/local/cuda-13.0/lib64/", "/usr/local/cuda-13.0/targets/sbsa-linux/lib/", "/usr/local/nvidia/lib64/", "/usr/lib/wsl/lib/",
+            "/conda/lib/",
             "/venv/lib/python3.12/site-packages/nvidia/cu13/lib/", "/venv/lib/python3.12/site-packages/nvidia/cuda_nvrtc/lib/",
             "/conda/lib/python3.11/site-packages/nvidia/cuda_nvrtc/lib/", "/opt/py/lib/python3.13/dist-packages/nvidia/cu13/lib/",
             "/home/me/.local/lib/python3.12/site-packages/nvidia/cuda_nvrtc/lib/",
         ];
         Assert.Equal(places.SelectMany(p => (string[])[p + "libnvrtc.so.13", p + "libnvrtc.so.12"]), Candidates("nvrtc", 13, around));
+    }
+
+    [Fact]
+    public void A_link_on_the_path_leads_to_an_environment_and_to_the_Python_behind_it()
+    {
+        string[] folders = ["/opt/torch/.venv/lib/python3.12/site-packages/nvidia/cu13/lib", "/uv/lib/python3.12/site-packages/nvidia/cu13/lib"];
+        Surroundings around = Around("PATH=/usr/local/bin", folders,
+            links: "/usr/local/bin/python3=/opt/torch/.venv/bin/python3 /opt/torch/.venv/bin/python3=/uv/bin/python3.12");
+        Assert.Equal([folders[0] + "/libcublas.so.13", folders[1] + "/libcublas.so.13"],
+            Candidates("cublas", 13, around).Where(c => c.EndsWith("/libcublas.so.13", StringComparison.Ordinal)));
+        // A link to itself ends, too.
+        around = Around("PATH=/usr/local/bin", folders, links: "/usr/local/bin/python3=/usr/local/bin/python3");
+        Assert.Equal(["libcublas.so.13", "libcublas.so.12"], Candidates("cublas", 13, around));
+    }
+
+    [Fact]
+    public void Links_are_followed_as_the_system_does()
+    {
+        string target = Path.Combine(_folder, "python3.12"), link = Path.Combine(_folder, "python3");
+        File.WriteAllText(target, "");
+        File.CreateSymbolicLink(link, "python3.12");
+        Assert.Equal(target, Surroundings.OfProcess.Link(link));
+        Assert.Null(Surroundings.OfProcess.Link(target));
+        Assert.Null(Surroundings.OfProcess.Link(Path.Combine(_folder, "nowhere", "python3")));
     }
 
     [Fact]
