@@ -24,7 +24,7 @@ public sealed class ConvolutionPlan : IDisposable
             // cuDNN knows no empty tensors; the kernels do.
             Cuda = device.Cuda!.Dnn is not { } dnn || shape.X.Length == 0 || shape.Y.Length == 0 ? new KernelConvolution(shape)
                 : device.Precision == Precision.Bf16 ? new Bfloat16Convolution(dnn, shape)
-                : new CudnnConvolution(dnn, shape, device.Precision);
+                : WithLibrary(device, dnn, shape);
         }
         else if (!device.IsReference)
         {
@@ -34,6 +34,19 @@ public sealed class ConvolutionPlan : IDisposable
             FilterPass = winograd ? new WinogradFilterPass(shape) : new FilterPass(shape);
         }
         LiveObjects.Add(LiveObject.Plan);
+    }
+
+    private static ICudaConvolution WithLibrary(Device device, Dnn dnn, ConvolutionShape shape)
+    {
+        try
+        {
+            return new CudnnConvolution(dnn, shape, device.Precision);
+        }
+        catch (NoAlgorithmException e) when (device.Implementation == Implementation.Auto && device.Precision == Precision.Fp32)
+        {
+            device.AddNote($"{e.Message}, which is taken for it");
+            return new KernelConvolution(shape);
+        }
     }
 
     public ConvolutionShape Shape { get; }

@@ -46,6 +46,7 @@ public sealed unsafe partial class Device : IDisposable
     private int _attached;
     private bool _disposed;
     private readonly List<nint> _retired = [];
+    private readonly List<string> _notes = [];
     private float* _scratch;
     private int _scratchLength;
 
@@ -127,6 +128,19 @@ public sealed unsafe partial class Device : IDisposable
             string how = IsReference ? "reference loops" : $"{bits}-bit vectors";
             return $"cpu ({Workers.Count} {(Workers.Count == 1 ? "thread" : "threads")}, {how})";
         }
+    }
+
+    /// <summary>
+    /// What runs otherwise than the description says, one line each: with <see cref="Implementation.Auto"/>, a convolution that
+    /// cuDNN cannot compute. Complete once a model is planned.
+    /// </summary>
+    public IReadOnlyList<string> Notes => _notes;
+
+    internal void AddNote(string note)
+    {
+        // A network is planned twice, and once more for its evaluation.
+        if (!_notes.Contains(note))
+            _notes.Add(note);
     }
 
     /// <summary>How often the scratch memory had to grow. A plan reserves it, so a training step never adds to this.</summary>

@@ -42,6 +42,8 @@ public static class Trainer
         Fitting(config, data, () => model.Plan(device, config.Batch, config.Seed));
         using DataSet training = data.Upload(device, model);
         using Evaluation evaluation = data.Evaluate(device, model, program, config);
+        foreach (string note in device.Notes)
+            Console.WriteLine($"note      {note}");
         if (resumed is not null)
             new Session(program, config, device, data, model, training, evaluation, resumed, options.Plain).Resume(interrupt);
         else

@@ -1,3 +1,5 @@
+using CudaGen.KernelCheck;
+using CudaGen.Kernels.Cuda;
 using CudaGen.Kernels.Tests.Ops;
 using CudaGen.Runtime;
 using CudaGen.Tests;
@@ -186,6 +188,35 @@ public sealed class ConvolutionTests
         Fill(device, rows, float.NaN);
         Dense.Forward(device, rows, nothing, weights, bias, default);
         Assert.All(device.ToArray(rows), v => Assert.Equal(3, v));
+    }
+
+    [Theory]
+    [InlineData("cudnnGetConvolutionForwardAlgorithm_v7", "forward")]
+    [InlineData("cudnnGetConvolutionBackwardDataAlgorithm_v7", "backward data")]
+    [InlineData("cudnnGetConvolutionBackwardFilterAlgorithm_v7", "backward filter")]
+    public void What_cuDNN_cannot_do_is_an_error_or_with_auto_the_kernels_and_a_note(string function, string pass)
+    {
+        const int NotSupported = 3000;
+        StandInControl standIn = TestCuda.RequireStandIn();
+        ConvolutionShape g = ByName("5x5 asymmetric");
+        string message = $" has no {pass} pass in fp32 and in a fixed order for x {g.X}, weights {g.W}";
+        using (Device library = TestCuda.Open(Implementation.Library))
+        {
+            standIn.Fail(function, 1, NotSupported);
+            Assert.Contains(message, Assert.Throws<NoAlgorithmException>(() => new ConvolutionPlan(library, g)).Message, StringComparison.Ordinal);
+        }
+        using Device auto = TestCuda.Open();
+        for (int planned = 0; planned < 2; planned++)
+        {
+            standIn.Fail(function, 1, NotSupported);
+            using ConvolutionPlan plan = new(auto, g);
+            Assert.IsType<KernelConvolution>(plan.Cuda);
+            Assert.Contains(message, Assert.Single(auto.Notes), StringComparison.Ordinal);
+        }
+        standIn.FailNothing();
+        standIn.Clear();
+        using ConvolutionPlan other = new(auto, g);
+        Assert.IsType<CudnnConvolution>(other.Cuda);
     }
 
     /// <summary>All passes in one graph: nothing in them waits or allocates, and a replay gives the bits of the calls.</summary>

@@ -5,6 +5,9 @@ using static CudaGen.Runtime.Native.Status;
 
 namespace CudaGen.Kernels.Cuda;
 
+/// <summary>cuDNN cannot compute a convolution under the conditions that are set here.</summary>
+internal sealed class NoAlgorithmException(string message) : CudaGenException(message);
+
 /// <summary>
 /// The three passes of cuDNN over one geometry: descriptors made and algorithms chosen once, only such as add in a fixed order
 /// and multiply as the precision says. All tensors are bfloat16 with that precision, otherwise float32.
@@ -132,8 +135,8 @@ internal sealed unsafe class CudnnPasses : IDisposable
         var found = stackalloc cudnnConvolutionFwdAlgoPerf_t[Most];
         cudnnHandle_t handle = _dnn.Enter();
         cudnnConvolutionDescriptor_t convolution = NewConvolution();
-        Check(CuDnn.cudnnGetConvolutionForwardAlgorithm_v7(handle, _x, _w, convolution, _y, Most, out int count, found));
-        for (int i = 0; i < count; i++)
+        bool any = IsSupported(CuDnn.cudnnGetConvolutionForwardAlgorithm_v7(handle, _x, _w, convolution, _y, Most, out int count, found));
+        for (int i = 0; any && i < count; i++)
         {
             if (Accept(convolution, found[i].status, found[i].determinism, found[i].mathType)
                 && Fits(CuDnn.cudnnGetConvolutionForwardWorkspaceSize(handle, _x, _w, convolution, _y, found[i].algo,
@@ -149,8 +152,8 @@ internal sealed unsafe class CudnnPasses : IDisposable
         var found = stackalloc cudnnConvolutionBwdDataAlgoPerf_t[Most];
         cudnnHandle_t handle = _dnn.Enter();
         cudnnConvolutionDescriptor_t convolution = NewConvolution();
-        Check(CuDnn.cudnnGetConvolutionBackwardDataAlgorithm_v7(handle, _w, _y, convolution, _x, Most, out int count, found));
-        for (int i = 0; i < count; i++)
+        bool any = IsSupported(CuDnn.cudnnGetConvolutionBackwardDataAlgorithm_v7(handle, _w, _y, convolution, _x, Most, out int count, found));
+        for (int i = 0; any && i < count; i++)
         {
             if (Accept(convolution, found[i].status, found[i].determinism, found[i].mathType)
                 && Fits(CuDnn.cudnnGetConvolutionBackwardDataWorkspaceSize(handle, _w, _y, convolution, _x, found[i].algo,
@@ -166,8 +169,8 @@ internal sealed unsafe class CudnnPasses : IDisposable
         var found = stackalloc cudnnConvolutionBwdFilterAlgoPerf_t[Most];
         cudnnHandle_t handle = _dnn.Enter();
         cudnnConvolutionDescriptor_t convolution = NewConvolution();
-        Check(CuDnn.cudnnGetConvolutionBackwardFilterAlgorithm_v7(handle, _x, _y, convolution, _w, Most, out int count, found));
-        for (int i = 0; i < count; i++)
+        bool any = IsSupported(CuDnn.cudnnGetConvolutionBackwardFilterAlgorithm_v7(handle, _x, _y, convolution, _w, Most, out int count, found));
+        for (int i = 0; any && i < count; i++)
         {
             if (Accept(convolution, found[i].status, found[i].determinism, found[i].mathType)
                 && Fits(CuDnn.cudnnGetConvolutionBackwardFilterWorkspaceSize(handle, _x, _y, convolution, _w, found[i].algo,
@@ -190,17 +193,20 @@ internal sealed unsafe class CudnnPasses : IDisposable
         return true;
     }
 
-    // cuDNN 8 and 9 have different numbers for what an algorithm cannot do.
     private static bool Fits(cudnnStatus_t status, nuint bytes, [CallerArgumentExpression(nameof(status))] string call = "")
+        => IsSupported(status, call) && bytes <= MaximalWorkspace;
+
+    // cuDNN 8 and 9 have different numbers for what it, or one of its algorithms, cannot do.
+    private static bool IsSupported(cudnnStatus_t status, [CallerArgumentExpression(nameof(status))] string call = "")
     {
         const int NotSupported8 = 9, NotSupported9 = 3000;
         if ((int)status is NotSupported8 or (>= NotSupported9 and < 4000))
             return false;
         Check(status, call);
-        return bytes <= MaximalWorkspace;
+        return true;
     }
 
-    private CudaGenException NoAlgorithm(string pass)
+    private NoAlgorithmException NoAlgorithm(string pass)
         => new($"cuDNN {_dnn.Version} has no {pass} pass in {_precision.ToString().ToLowerInvariant()} and in a fixed order for x {_shape.X}, "
             + $"weights {_shape.W}, stride {_shape.Stride}, padding {_shape.Padding}; the implementation 'kernel' has, in fp32");
 
