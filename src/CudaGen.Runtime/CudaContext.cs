@@ -25,9 +25,10 @@ internal sealed unsafe class CudaContext : IDisposable
     private CUresult _unreported;
 
     /// <summary>A kernel in this context.</summary>
+    /// <param name="Name">Its name.</param>
     /// <param name="Function">Its handle.</param>
     /// <param name="ParameterSizes">Bytes of each parameter; null with drivers before 12.4, which do not tell.</param>
-    private sealed record LoadedKernel(CUfunction Function, int[]? ParameterSizes);
+    private sealed record LoadedKernel(string Name, CUfunction Function, int[]? ParameterSizes);
 
     /// <summary>Retains the primary context of a GPU, the one that cuBLAS, cuDNN and other users of the runtime API share.</summary>
     internal CudaContext(int ordinal, Implementation implementation, Precision precision) : this(ordinal, default, default, implementation, precision)
@@ -129,6 +130,9 @@ internal sealed unsafe class CudaContext : IDisposable
     internal string CompilerVersion => _compiler.Version;
 
     internal CompilationSummary Compilation => _compiler.Summary;
+
+    /// <summary>Names of the kernels that were launched so far.</summary>
+    internal IEnumerable<string> LaunchedKernels => _kernels.OfType<LoadedKernel>().Select(k => k.Name);
 
     internal int Multiprocessors { get; }
 
@@ -286,7 +290,7 @@ internal sealed unsafe class CudaContext : IDisposable
         try
         {
             Check(Cuda.cuModuleGetFunction(out CUfunction function, module, name), $"cuModuleGetFunction({kernel.Source.Name}, {kernel.Name})");
-            return new(function, ParameterSizes(function));
+            return new(kernel.Name, function, ParameterSizes(function));
         }
         finally
         {

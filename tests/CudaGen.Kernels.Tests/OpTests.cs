@@ -5,7 +5,7 @@ namespace CudaGen.Kernels.Tests;
 /// <summary>The chain of trust: finite differences prove the reference, the reference proves every implementation.</summary>
 public sealed class OpTests
 {
-    private static readonly Dictionary<string, OpTest> Table = new IEnumerable<OpTest>[]
+    internal static readonly Dictionary<string, OpTest> Table = new IEnumerable<OpTest>[]
     {
         ConvolutionRows.Ops, DenseRows.Ops, ActivationRows.Ops, LossRows.Ops, VariationalRows.Ops, OptimiserRows.Ops, FillRows.Ops,
         NormRows.Ops, ImageRows.Ops, CriticRows.Ops, AdversarialRows.Ops,

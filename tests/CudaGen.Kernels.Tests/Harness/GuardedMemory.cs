@@ -7,7 +7,11 @@ namespace CudaGen.Kernels.Tests;
 /// Tensors with a wall of NaN around each: what an operation reads beyond a tensor shows in its results, what it writes
 /// there shows in <see cref="Complaint"/>.
 /// </summary>
-internal sealed unsafe class GuardedMemory(Device device) : IDisposable
+/// <param name="device">Where the tensors are.</param>
+/// <param name="bare">
+/// Without walls, and with outputs that hold nothing: for a checker below, which knows the size of an allocation and what was written.
+/// </param>
+internal sealed unsafe class GuardedMemory(Device device, bool bare = false) : IDisposable
 {
     private const int Wall = 64;
     private const uint Brick = 0x7FC0DEAD;
@@ -15,17 +19,17 @@ internal sealed unsafe class GuardedMemory(Device device) : IDisposable
     private readonly List<(string Name, nint Block, int Start, int Bytes, int Floats)> _blocks = [];
 
     // A stand-in guards each allocation to the byte by itself, and reports reads too.
-    private int WallFloats => device.IsStandIn ? 0 : Wall;
+    private int WallFloats => bare || device.IsStandIn ? 0 : Wall;
 
     /// <summary>Copies the values behind a wall, <paramref name="offset"/> floats after a multiple of 64 bytes.</summary>
-    public Tensor Place(string name, Shape shape, ReadOnlySpan<float> values, int offset)
-        => new(Place(name, MemoryMarshal.AsBytes(values), offset), shape, device.Kind);
+    public Tensor Place(string name, Shape shape, ReadOnlySpan<float> values, int offset, Role role = Role.Input)
+        => new(Place(name, MemoryMarshal.AsBytes(values), offset, bare && role == Role.Output), shape, device.Kind);
 
     /// <summary>The same for elements of any type.</summary>
     public Buffer<T> Place<T>(string name, ReadOnlySpan<T> values) where T : unmanaged
-        => new(Place(name, MemoryMarshal.AsBytes(values), 0), values.Length, device.Kind);
+        => new(Place(name, MemoryMarshal.AsBytes(values), 0, false), values.Length, device.Kind);
 
-    private nint Place(string name, ReadOnlySpan<byte> bytes, int offset)
+    private nint Place(string name, ReadOnlySpan<byte> bytes, int offset, bool unset)
     {
         int start = WallFloats + offset, floats = start + (bytes.Length + 3) / 4 + WallFloats;
         uint[] content = new uint[Math.Max(floats, 1)];
@@ -39,7 +43,8 @@ internal sealed unsafe class GuardedMemory(Device device) : IDisposable
             {
                 size = WallFloats == 0 ? (nuint)Math.Max(offset * sizeof(float) + bytes.Length, 1) : size;
                 block = cuda.Allocate(size);
-                cuda.Upload(block, p, size);
+                if (!unset)
+                    cuda.Upload(block, p, size);
             }
             else
             {

@@ -168,6 +168,19 @@ internal sealed partial class OpTest(string name)
         return results;
     }
 
+    /// <summary>
+    /// Launches it in bare memory, aligned for vectors and not, and looks at no result: what is wrong shows to a checker below.
+    /// </summary>
+    public void LaunchBare(Device device)
+    {
+        foreach (int offset in (int[])[0, 1])
+        {
+            using GuardedMemory memory = new(device, bare: true);
+            using IDisposable? plan = Plan?.Invoke(device);
+            Run(NewTensors(device, plan, memory, offset, null, default));
+        }
+    }
+
     private Tensors NewTensors(Device device, IDisposable? plan, GuardedMemory memory, int offset, string? changed, Shape shape)
     {
         var placed = new (string, Tensor)[Arguments.Length];
@@ -175,7 +188,7 @@ internal sealed partial class OpTest(string name)
         {
             Argument a = Arguments[i];
             placed[i] = (a.Name, a.Name == changed ? memory.Place(a.Name, shape, Sample.Floats("wrong", shape.Length), offset)
-                : memory.Place(a.Name, a.Shape, a.Values, offset));
+                : memory.Place(a.Name, a.Shape, a.Values, offset, a.Role));
         }
         return new(device, plan, placed)
         {
