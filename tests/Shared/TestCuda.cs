@@ -72,8 +72,25 @@ internal static class TestCuda
         if (!string.IsNullOrEmpty(folder) && File.Exists(Path.Combine(folder, StandIns.Emulator)))
             (StandIn, Where) = (new StandInControl(folder), "the stand-in");
         else
+        {
             Where = "the GPU";
+            KeepContext();
+        }
         return null;
+    }
+
+    // To make a context takes longer than most tests do. A device that stays keeps it for all the others; it is no leak.
+    private static void KeepContext()
+    {
+        try
+        {
+            _ = Device.Open("cuda", 0, Implementation.Kernel);
+            LiveObjects.Remove(LiveObject.Device);
+        }
+        catch (CudaGenException)
+        {
+            // Each test says so itself.
+        }
     }
 
     private static bool HasGpu() => File.Exists("/dev/nvidiactl") || File.Exists("/dev/dxg");
