@@ -46,7 +46,8 @@ public static class GpuCheckCommand
             Console.WriteLine("         This is a run on CPU stand-ins. It says nothing about a GPU.");
         Console.WriteLine($"commit   {commit}");
         CheckReport report = new(options.Json, commit, device, standIn, libraries);
-        string work = Directory.CreateDirectory(options.Work ?? Path.Combine(Path.GetTempPath(), $"gpu-check-{Guid.NewGuid():N}")).FullName;
+        // A new one in any case: runs of an earlier check are not compared with those of this one.
+        string work = Directory.CreateDirectory(Path.Combine(options.Work ?? Path.GetTempPath(), $"gpu-check-{Guid.NewGuid():N}")).FullName;
         try
         {
             Checks checks = new(AppContext.BaseDirectory, work, options, standIn, libraries.All(l => l.Path is not null));

@@ -19,7 +19,7 @@ internal sealed record GpuCheckOptions
           --quick          few steps, small batches, some of the tests: for the stand-ins
           --jobs N         checks at once (default: one for four processors, at most 4)
           --json FILE      result (default: DATE-check-DEVICE.json here); written after each check
-          --work DIR       folder for runs (default: a temporary one, deleted at the end)
+          --work DIR       keep the runs in a new folder there (default: delete them)
           --help           show this
 
         Exit status 0: nothing failed, 1: something did, 2: a flag is wrong or there is no CUDA device. docs/cuda.md says what is checked.

@@ -13,8 +13,8 @@ public sealed class ChecksTests : IDisposable
         _work.Dispose();
     }
 
-    private Task<Outcome> Run(string name, bool libraries = true, params string[] flags)
-        => new Checks(_programs.Path, _work.Path, GpuCheckOptions.Parse(flags), standIn: true, libraries).All().Single(c => c.Name == name)
+    private Task<Outcome> Run(string name, bool libraries = true, bool standIn = true, params string[] flags)
+        => new Checks(_programs.Path, _work.Path, GpuCheckOptions.Parse(flags), standIn, libraries).All().Single(c => c.Name == name)
             .Run(TestContext.Current.CancellationToken);
 
     // A training program whose checkpoint is the file that its steps and flags name.
@@ -74,6 +74,38 @@ public sealed class ChecksTests : IDisposable
         Assert.Equal(Outcome.Skipped("the device is a stand-in, which checks by itself"), await Run("sanitizer memcheck"), Same);
 
         static bool Same(Outcome a, Outcome b) => (a.Result, a.Detail) == (b.Result, b.Detail);
+    }
+
+    // What NVIDIA's tool says after the program has run under it, and its exit status.
+    [Theory]
+    [InlineData("ERROR SUMMARY: 0 errors", 0, Result.Passed, "launched all 75 kernels: ERROR SUMMARY: 0 errors")]
+    [InlineData("RACECHECK SUMMARY: 0 hazards displayed (0 errors, 0 warnings)", 0, Result.Passed,
+        "launched all 75 kernels: RACECHECK SUMMARY: 0 hazards displayed (0 errors, 0 warnings)")]
+    [InlineData("ERROR SUMMARY: 10 errors", 99, Result.Failed, "ERROR SUMMARY: 10 errors")]
+    [InlineData("ERROR SUMMARY: 10 errors", 0, Result.Failed, "ERROR SUMMARY: 10 errors")]
+    [InlineData("Error: Target application terminated before first instrumented API call", 0, Result.Failed, "")]
+    [InlineData("Device not supported", 255, Result.Skipped, "compute-sanitizer does not support this device")]
+    public async Task The_sanitizer_is_believed_when_it_saw_the_kernels(string says, int status, Result expected, string detail)
+    {
+        string? path = Environment.GetEnvironmentVariable("PATH");
+        _programs.Write("CudaGen.Kernels.Tests", "echo launched all 75 kernels");
+        _programs.Write("compute-sanitizer", $"""
+            [ "$1 $2 $3 $4 $5 $6" = "--tool racecheck --report-api-errors no --error-exitcode 99" ] || exit 3
+            shift 6
+            "$@"
+            echo '========= {says}'
+            exit {status}
+            """);
+        Environment.SetEnvironmentVariable("PATH", $"{_programs.Path}:{path}");
+        try
+        {
+            Outcome outcome = await Run("sanitizer racecheck", standIn: false);
+            Assert.Equal((expected, detail), (outcome.Result, outcome.Detail));
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("PATH", path);
+        }
     }
 
     [Fact]

@@ -23,10 +23,10 @@ internal static class Files
     /// <summary>A file of more golden vectors: in CUDAGEN_GOLDEN, or shared/golden beside the repository. Skips where there is none.</summary>
     public static string RequireSharedGolden(string name)
     {
-        string folder = Environment.GetEnvironmentVariable("CUDAGEN_GOLDEN") ?? (Root() is { } root ? Path.Combine(root, "..", "shared", "golden") : "");
-        string path = Path.GetFullPath(Path.Combine(folder, name + ".safetensors"));
+        string? folder = Environment.GetEnvironmentVariable("CUDAGEN_GOLDEN") ?? (Root() is { } root ? Path.Combine(root, "..", "shared", "golden") : null);
+        string path = folder is null ? "" : Path.GetFullPath(Path.Combine(folder, name + ".safetensors"));
         if (!File.Exists(path))
-            Assert.Skip($"needs {path} (CUDAGEN_GOLDEN names another folder)");
+            Assert.Skip($"needs {name}.safetensors in {folder ?? "a folder"}, which CUDAGEN_GOLDEN can name");
         return path;
     }
 
