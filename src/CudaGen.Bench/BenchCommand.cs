@@ -36,6 +36,7 @@ public static class BenchCommand
             Description = "CPU: Python that has torch; 'none' to time this side alone",
             DefaultValueFactory = _ => "python3",
         };
+        var convolutions = new Option<bool>("--convolutions") { Description = "CPU: time the three passes of 3x3 convolutions, too" };
         var implementations = new Option<string>("--impl")
         {
             Description = "GPU: implementations to time, of library and kernel",
@@ -64,7 +65,7 @@ public static class BenchCommand
         };
         var quick = new Option<bool>("--quick") { Description = "GPU: tiny sizes, to see that everything runs; of gan, vae and toy2d" };
         var firstStep = new Option<string?>(Startup.Flag) { Hidden = true };
-        Option[] ofCpu = [threads, blocks, steps, python];
+        Option[] ofCpu = [threads, blocks, steps, python, convolutions];
         Option[] ofCuda = [implementations, precisions, kernels, startup, everything, turns, peerModes, budget, quick, firstStep];
         var command = new RootCommand("Times training steps and what they are made of, beside the ceilings of the machine; compares with PyTorch.")
         {
@@ -89,6 +90,8 @@ public static class BenchCommand
                 bench.Products();
                 if (parsed.GetValue(bandwidth))
                     bench.Bandwidth();
+                if (parsed.GetValue(convolutions))
+                    bench.Convolutions();
                 foreach (BenchModel model in BenchModel.Named(parsed.GetValue(models) ?? "cae,vae"))
                     bench.Model(model, parsed.GetValue(python)!, parsed.GetValue(peer), parsed.GetValue(peerSteps));
                 results.Save();

@@ -65,6 +65,35 @@ internal sealed class CpuBench(Results results, int threads, int blocks, int ste
         _results["products"] = rows;
     }
 
+    /// <summary>
+    /// The passes of 3x3 convolutions with SAME padding. Operations are counted as a direct pass does them, on the padding too, so what takes
+    /// fewer exceeds the ceiling.
+    /// </summary>
+    public void Convolutions()
+    {
+        using Device device = Device.Cpu(threads);
+        var rows = new JsonArray();
+        Console.WriteLine();
+        Console.WriteLine($"{"3x3 convolution",-26} {"forward",16} {"backward data",16} {"backward filter",16}   GFLOP/s (share of the ceiling)");
+        foreach ((int size, int c, int k, int stride) in new[] { (32, 16, 16, 1), (32, 32, 32, 1), (16, 32, 64, 1), (16, 64, 64, 1), (8, 96, 96, 1), (5, 96, 96, 1), (32, 32, 32, 2) })
+        {
+            var shape = ConvolutionShape.Same(new(128, size, size, c), new(k, 3, 3, c), stride);
+            using var plan = new ConvolutionPlan(device, shape);
+            using var arena = new Arena(device, "convolutions", ((long)shape.X.Length + shape.W.Length + shape.Y.Length + k) * sizeof(float) + 4096);
+            Tensor x = arena.Take(shape.X), w = arena.Take(shape.W), y = arena.Take(shape.Y), bias = arena.Take(new Shape(k));
+            double[] rates =
+            [
+                Rate(shape.Flops, () => Convolution.Forward(device, plan, y, x, w, bias, Activation.Relu)),
+                Rate(shape.Flops, () => Convolution.BackwardData(device, plan, x, y, w)),
+                Rate(shape.Flops, () => Convolution.BackwardFilter(device, plan, w, y, x)),
+            ];
+            string name = $"128 x {size} x {size}, {c} to {k}" + (stride == 1 ? "" : $", stride {stride}");
+            Console.WriteLine($"{name,-26} {string.Join(" ", rates.Select(r => $"{r,8:F0} ({r / _peak,4:P0})".PadLeft(16)))}");
+            rows.Add((JsonNode)new JsonObject { ["convolution"] = name, ["gflops"] = new JsonArray([.. rates.Select(r => (JsonNode)Math.Round(r, 1))]) });
+        }
+        _results["convolutions"] = rows;
+    }
+
     private static double Rate(double flops, Action action)
     {
         double best = double.MaxValue;
