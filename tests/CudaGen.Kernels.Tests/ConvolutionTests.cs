@@ -66,6 +66,30 @@ public sealed class ConvolutionTests
             => Cpu.Winograd.Pays(new(new(n, size, size, channels), new(32, kernel, kernel, channels), stride, new(padding, padding, padding, padding)));
     }
 
+    [Theory, InlineData("tiles, odd"), InlineData("batch 20"), InlineData("17 to 3 channels"), InlineData("a layer of a GAN")]
+    public void An_image_has_the_same_bits_in_any_batch(string name)
+    {
+        ConvolutionShape all = ByName(name), one = new(new(1, all.X[1], all.X[2], all.X[3]), all.W, all.Stride, all.Padding);
+        using Device device = Device.Cpu(2);
+        using ConvolutionPlan plan = new(device, all), alone = new(device, one);
+        using Arena arena = new(device, "test", 4L * (all.X.Length + all.W.Length + all.Y.Length + one.X.Length + one.Y.Length) + 5 * Arena.Alignment);
+        Tensor x = arena.Take(all.X), w = arena.Take(all.W), y = arena.Take(all.Y), dx = arena.Take(one.X), z = arena.Take(one.Y);
+        device.Upload(x, Sample.Floats("x", x.Length));
+        device.Upload(w, Sample.Floats("w", w.Length));
+        Convolution.Forward(device, plan, y, x, w, null, Activation.Elu);
+        for (int i = 0; i < all.X[0]; i++)
+        {
+            Convolution.Forward(device, alone, z, x.Rows(i, 1), w, null, Activation.Elu);
+            Assert.Equal(z.Length, device.ToArray(z).AsSpan().CommonPrefixLength(device.ToArray(y.Rows(i, 1)), BitComparer.Instance));
+        }
+        Convolution.BackwardData(device, plan, x, y, w);
+        for (int i = 0; i < all.X[0]; i++)
+        {
+            Convolution.BackwardData(device, alone, dx, y.Rows(i, 1), w);
+            Assert.Equal(dx.Length, device.ToArray(dx).AsSpan().CommonPrefixLength(device.ToArray(x.Rows(i, 1)), BitComparer.Instance));
+        }
+    }
+
     [Theory, MemberData(nameof(Names))]
     public void The_scratch_memory_that_a_plan_asks_for_is_enough(string name)
     {

@@ -93,7 +93,8 @@ internal static unsafe class Winograd
     {
         Half<TSimd, TVec>(TSimd.Load(g), TSimd.Load(g + 3 * tap), TSimd.Load(g + 6 * tap), out TVec a0, out TVec a1, out TVec a2, out TVec a3);
         Half<TSimd, TVec>(TSimd.Load(g + tap), TSimd.Load(g + 4 * tap), TSimd.Load(g + 7 * tap), out TVec b0, out TVec b1, out TVec b2, out TVec b3);
-        Half<TSimd, TVec>(TSimd.Load(g + 2 * tap), TSimd.Load(g + 5 * tap), TSimd.Load(g + 8 * tap), out TVec c0, out TVec c1, out TVec c2, out TVec c3);
+        Half<TSimd, TVec>(TSimd.Load(g + 2 * tap), TSimd.Load(g + 5 * tap), TSimd.Load(g + 8 * tap), out TVec c0, out TVec c1, out TVec c2,
+            out TVec c3);
         Row(u, positionStride, a0, b0, c0);
         Row(u + 4 * positionStride, positionStride, a1, b1, c1);
         Row(u + 8 * positionStride, positionStride, a2, b2, c2);
@@ -223,9 +224,12 @@ internal static unsafe class Winograd
         TSimd.Store(d + 3 * positionStride, TSimd.Sub(TSimd.Set(0), b));
     }
 
-    /// <summary>y = f(A^T m A + bias) of m[position][tile][channel] of a strip, channels [first, first + n), as far as it lies in the image.</summary>
+    /// <summary>
+    /// y = f(A^T m A + bias) of m[position][tile][channel] of a strip, channels [first, first + n), as far as it lies in the image.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Outputs<TSimd, TVec, TActivation>(in View view, Strip strip, int first, int n, float* m, nint positionStride, float* bias, float slope)
+    public static void Outputs<TSimd, TVec, TActivation>(in View view, Strip strip, int first, int n, float* m, nint positionStride, float* bias,
+        float slope)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
         where TActivation : struct, IActivation

@@ -104,7 +104,8 @@ internal sealed unsafe class WinogradFilterPass : IFilterPass
                     {
                         segment = new(position * dStride + k, 0, count);
                         Product.ToBuffer add = new(sums + (Winograd.Positions * k + position * Product.Rows) * (nint)width, width, first > firstTile);
-                        Product.Tile<TSimd, TVec, Product.ToBuffer>(width / TSimd.Width, add, rows, filters, v + position * vStride, width, &segment, 1);
+                        Product.Tile<TSimd, TVec, Product.ToBuffer>(width / TSimd.Width, add, rows, filters, v + position * vStride, width,
+                            &segment, 1);
                     }
                 }
             }
