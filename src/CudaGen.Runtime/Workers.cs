@@ -10,8 +10,8 @@ namespace CudaGen.Runtime;
 /// </summary>
 /// <remarks>
 /// The caller takes chunks from the front and the workers from the back. Loops over the same tensors, step after step, so give a
-/// thread the parts that its cache already holds. Which thread computes a chunk in the middle is a matter of luck. Callers therefore make every chunk write its own results and cut
-/// jobs by their shape alone, never by <see cref="Count"/>: then the results are the same bits for any number of threads.
+/// thread the parts that its cache already holds. Which thread computes a chunk in the middle is a matter of luck. Callers therefore
+/// make every chunk write its own results and cut jobs by their shape alone, never by <see cref="Count"/>: then the results are the same bits for any number of threads.
 /// </remarks>
 public sealed unsafe class Workers : IDisposable
 {

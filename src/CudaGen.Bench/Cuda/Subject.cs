@@ -82,7 +82,7 @@ internal sealed class Subject : IDisposable
 
     private void Step() => _model.Step(_data);
 
-    /// <summary>One step, launch by launch, while the GPU is busy with something else at first: nothing in it waits for the host.</summary>
+    /// <summary>What one step gives to the device, launch by launch.</summary>
     public IReadOnlyList<ProfiledWork> Profile(DeviceProfile profile)
     {
         profile.Clear();
