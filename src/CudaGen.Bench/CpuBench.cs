@@ -52,14 +52,14 @@ internal sealed class CpuBench(Results results, int threads, int blocks, int ste
                 Rate(flops, () => Dense.BackwardData(device, x, y, w)),
                 Rate(flops, () => Dense.BackwardWeights(device, w, y, x)),
             ];
-            Console.WriteLine($"{$"{n} x {o} x {i}",-26} {string.Join(" ", rates.Select(r => $"{r,8:F0} ({r / _peak,4:P0})".PadLeft(16)))}");
+            PrintRates($"{n} x {o} x {i}", rates);
             rows.Add((JsonNode)new JsonObject
             {
                 ["n"] = n,
                 ["o"] = o,
                 ["i"] = i,
-                ["gflops"] = new JsonArray([.. rates.Select(r => (JsonNode)Math.Round(r, 1))]),
-                ["share"] = new JsonArray([.. rates.Select(r => (JsonNode)Math.Round(r / _peak, 3))]),
+                ["gflops"] = Rounded(rates, 1),
+                ["share"] = Rounded(rates.Select(r => r / _peak), 3),
             });
         }
         _results["products"] = rows;
@@ -88,11 +88,16 @@ internal sealed class CpuBench(Results results, int threads, int blocks, int ste
                 Rate(shape.Flops, () => Convolution.BackwardFilter(device, plan, w, y, x)),
             ];
             string name = $"128 x {size} x {size}, {c} to {k}" + (stride == 1 ? "" : $", stride {stride}");
-            Console.WriteLine($"{name,-26} {string.Join(" ", rates.Select(r => $"{r,8:F0} ({r / _peak,4:P0})".PadLeft(16)))}");
-            rows.Add((JsonNode)new JsonObject { ["convolution"] = name, ["gflops"] = new JsonArray([.. rates.Select(r => (JsonNode)Math.Round(r, 1))]) });
+            PrintRates(name, rates);
+            rows.Add((JsonNode)new JsonObject { ["convolution"] = name, ["gflops"] = Rounded(rates, 1) });
         }
         _results["convolutions"] = rows;
     }
+
+    private void PrintRates(string name, double[] rates)
+        => Console.WriteLine($"{name,-26} {string.Join(" ", rates.Select(r => $"{r,8:F0} ({r / _peak,4:P0})".PadLeft(16)))}");
+
+    private static JsonArray Rounded(IEnumerable<double> values, int digits) => new([.. values.Select(v => (JsonNode)Math.Round(v, digits))]);
 
     private static double Rate(double flops, Action action)
     {

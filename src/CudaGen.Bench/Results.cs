@@ -2,7 +2,6 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using CudaGen.Nets;
 
@@ -28,14 +27,8 @@ internal sealed class Results(string? path)
 
     public void Save()
     {
-        if (path is null)
-            return;
-        AtomicFile.Write(path, stream =>
-        {
-            using (var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true }))
-                Root.WriteTo(json);
-            stream.WriteByte((byte)'\n');
-        });
+        if (path is not null)
+            AtomicFile.WriteJson(path, Root);
     }
 
     // Of the working tree, or, away from it, the one that the program was built from.

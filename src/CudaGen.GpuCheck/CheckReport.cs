@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using CudaGen.Nets;
 using CudaGen.Runtime;
@@ -45,13 +44,13 @@ internal sealed class CheckReport
 
     internal void Add(Check check, Outcome outcome, TimeSpan time)
     {
-        Console.WriteLine($"{outcome.Result.ToString().ToLowerInvariant(),-8} {check.Name,-24} {time.TotalSeconds,6:F1} s  {outcome.Detail}");
+        Console.WriteLine($"{Name(outcome.Result),-8} {check.Name,-24} {time.TotalSeconds,6:F1} s  {outcome.Detail}");
         foreach (string line in outcome.Output)
             Console.WriteLine($"         | {line}");
         JsonObject row = new()
         {
             ["name"] = check.Name,
-            ["result"] = outcome.Result.ToString().ToLowerInvariant(),
+            ["result"] = Name(outcome.Result),
             ["seconds"] = Math.Round(time.TotalSeconds, 1),
             ["detail"] = outcome.Detail,
         };
@@ -60,17 +59,15 @@ internal sealed class CheckReport
         _checks.Add((JsonNode)row);
         _counts[(int)outcome.Result]++;
         foreach (Result result in Enum.GetValues<Result>())
-            _root[result.ToString().ToLowerInvariant()] = _counts[(int)result];
+            _root[Name(result)] = _counts[(int)result];
         Save();
     }
 
-    private void Save() => AtomicFile.Write(_path, file =>
-    {
-        using Utf8JsonWriter writer = new(file, new() { Indented = true });
-        _root.WriteTo(writer);
-    });
+    private static string Name(Result result) => result.ToString().ToLowerInvariant();
 
-    // "cuda (NVIDIA H200, sm_90, ...)" becomes "nvidia-h200".
+    private void Save() => AtomicFile.WriteJson(_path, _root);
+
+    // "cuda (NVIDIA A100, sm_80, ...)" becomes "nvidia-a100".
     private static string Slug(string device, bool standIn)
     {
         if (standIn)

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using CudaGen.Runtime;
 
 namespace CudaGen.Nets;
@@ -5,6 +7,8 @@ namespace CudaGen.Nets;
 /// <summary>Files that are there as a whole or not at all.</summary>
 public static class AtomicFile
 {
+    private static readonly JsonWriterOptions Indented = new() { Indented = true };
+
     /// <summary>
     /// Lets <paramref name="write"/> fill a temporary file in the same folder, flushes it to disk and renames it to
     /// <paramref name="path"/>. Until then an older file of that name stays as it is; after any failure the temporary
@@ -35,6 +39,19 @@ public static class AtomicFile
             // A mistake of the writer is not one of the person at the keyboard, so it keeps its type.
             throw;
         }
+    }
+
+    /// <summary>Writes JSON that a person can read, with a line for each value, in the same way.</summary>
+    /// <exception cref="InputException">As for <see cref="Write"/>.</exception>
+    public static void WriteJson(string path, JsonNode json)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        Write(path, stream =>
+        {
+            using (var writer = new Utf8JsonWriter(stream, Indented))
+                json.WriteTo(writer);
+            stream.WriteByte((byte)'\n');
+        });
     }
 
     private static void TryDelete(string path)

@@ -68,6 +68,7 @@ public sealed class ParameterGroup
     /// <summary>Makes the next backward pass overwrite all gradients. Those of matrices keep what they hold until then.</summary>
     public void ZeroGradients(Device device)
     {
+        ArgumentNullException.ThrowIfNull(device);
         Tensor all = Gradient;
         int done = 0;
         foreach (MatrixGradient matrix in _matrices)

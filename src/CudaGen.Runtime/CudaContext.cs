@@ -113,7 +113,7 @@ internal sealed unsafe class CudaContext : IDisposable
     internal static void RequireTensorCores(Precision precision, int capability, string? tf32Override)
     {
         if (precision != Precision.Fp32 && capability < 8)
-            throw new DeviceException($"{precision.ToString().ToLowerInvariant()}: found a GPU of compute capability {capability}.x, expected 8.0 or later");
+            throw new DeviceException($"{Device.Name(precision)}: found a GPU of compute capability {capability}.x, expected 8.0 or later");
         if (precision == Precision.Tf32 && tf32Override == "0")
             throw new DeviceException($"tf32: found {Tf32Override}=0 in the environment, which forbids it to NVIDIA's libraries; expected it unset");
     }

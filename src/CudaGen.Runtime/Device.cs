@@ -179,9 +179,8 @@ public sealed unsafe partial class Device : IDisposable
         _scratchLength = 0;
     }
 
-    private static string Name(Implementation implementation) => implementation.ToString().ToLowerInvariant();
-
-    private static string Name(Precision precision) => precision.ToString().ToLowerInvariant();
+    /// <summary>An implementation or a precision as a person types it.</summary>
+    internal static string Name<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
 
     internal void Attach() => Interlocked.Increment(ref _attached);
 

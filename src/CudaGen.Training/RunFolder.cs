@@ -13,7 +13,6 @@ public sealed class RunFolder : IDisposable
 {
     private const string ConfigName = "config.json", MetricsName = "metrics.jsonl", LockName = ".lock";
 
-    private static readonly JsonWriterOptions Indented = new() { Indented = true };
 
     // Locked while this object lives. A file of its own, as a lock on the log would keep readers out too; it is not
     // deleted at the end, as another process may already wait with the same file open.
@@ -135,12 +134,7 @@ public sealed class RunFolder : IDisposable
     public void WriteConfig(JsonObject config)
     {
         ArgumentNullException.ThrowIfNull(config);
-        AtomicFile.Write(PathOf(ConfigName), stream =>
-        {
-            using (var json = new Utf8JsonWriter(stream, Indented))
-                config.WriteTo(json);
-            stream.WriteByte((byte)'\n');
-        });
+        AtomicFile.WriteJson(PathOf(ConfigName), config);
     }
 
     /// <summary>Reads config.json.</summary>

@@ -290,19 +290,12 @@ internal static unsafe class Gemm
                         outputs[r] = c + (nint)(row + i) * ldc;
                     }
                     for (int i = Math.Min(share, left); i > 0; i--, left--, next += ldb)
-                        Prefetch(next, width);
+                        Product.Prefetch(next, width);
                     for (int r = 0; r < Product.Rows; r++)
-                        Prefetch(outputs[r] + (nint)Product.Rows * ldc + column, width);
+                        Product.Prefetch(outputs[r] + (nint)Product.Rows * ldc + column, width);
                     epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, width, valid, rows, a.Step, copy, width, &segment, 1);
                 }
             }
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static void Prefetch(float* line, int width)
-        {
-            for (int j = 0; X86.Sse.IsSupported && j < width; j += 16)
-                X86.Sse.Prefetch0(line + j);
         }
 
         private void Copy<TSimd, TVec>(float* to, float* from, int depth, int width, int valid)

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics.X86;
 using CudaGen.Runtime;
 
 namespace CudaGen.Kernels.Cpu;
@@ -310,15 +309,5 @@ internal static unsafe class Winograd
         TVec half = TSimd.Set(0.5f), m1 = TSimd.Load(m + stride), m2 = TSimd.Load(m + 2 * stride);
         TVec even = TSimd.Mul(half, TSimd.Add(m1, m2));
         (a, b, c) = (TSimd.Add(TSimd.Load(m), even), TSimd.Mul(half, TSimd.Sub(m1, m2)), TSimd.Add(even, TSimd.Load(m + 3 * stride)));
-    }
-
-    /// <summary>Asks for the cache lines of n floats.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Prefetch(float* p, int n)
-    {
-        if (!Sse.IsSupported)
-            return;
-        for (int i = 0; i < n; i += 16)
-            Sse.Prefetch0(p + i);
     }
 }

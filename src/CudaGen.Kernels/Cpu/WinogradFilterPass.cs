@@ -97,8 +97,8 @@ internal sealed unsafe class WinogradFilterPass : IFilterPass
                 {
                     for (int i = 0; i < blockTiles / 4; i++, nextGradients += filters, nextInputs += inputs.Channels)
                     {
-                        Winograd.Prefetch(nextGradients, filters);
-                        Winograd.Prefetch(nextInputs, width);
+                        Product.Prefetch(nextGradients, filters);
+                        Product.Prefetch(nextInputs, width);
                     }
                     for (int k = 0; k < filters; k += Product.Rows)
                     {

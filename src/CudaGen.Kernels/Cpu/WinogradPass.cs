@@ -159,8 +159,8 @@ internal sealed unsafe class WinogradPass : IConvolutionPass
                     {
                         if (panel == 0)
                         {
-                            Winograd.Prefetch(nextSource + position * 2 * depth, 2 * depth);
-                            Winograd.Prefetch(nextTarget + position * 2 * columns, 2 * columns);
+                            Product.Prefetch(nextSource + position * 2 * depth, 2 * depth);
+                            Product.Prefetch(nextTarget + position * 2 * columns, 2 * columns);
                         }
                         segment = new(position * vStride, position * depth, depth);
                         Product.Tile<TSimd, TVec, Product.ToBuffer>(width / TSimd.Width, new(m + position * mStride, width, false), rows, 1, b, width,

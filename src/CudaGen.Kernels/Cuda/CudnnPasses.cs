@@ -207,7 +207,7 @@ internal sealed unsafe class CudnnPasses : IDisposable
     }
 
     private NoAlgorithmException NoAlgorithm(string pass)
-        => new($"cuDNN {_dnn.Version} has no {pass} pass in {_precision.ToString().ToLowerInvariant()} and in a fixed order for x {_shape.X}, "
+        => new($"cuDNN {_dnn.Version} has no {pass} pass in {Device.Name(_precision)} and in a fixed order for x {_shape.X}, "
             + $"weights {_shape.W}, stride {_shape.Stride}, padding {_shape.Padding}; the implementation 'kernel' has, in fp32");
 
     // What was never made is null, which cuDNN refuses or ignores.

@@ -326,14 +326,14 @@ public abstract class AdversarialModel : Model
 
     private void DiscriminatorStep()
     {
-        ZeroGradients(DiscriminatorGroup);
+        ZeroDiscriminatorGradients();
         DiscriminatorGradients();
         UpdateDiscriminator();
     }
 
     private void GeneratorStep()
     {
-        ZeroGradients(GeneratorGroup);
+        ZeroGeneratorGradients();
         GeneratorGradients();
         UpdateGenerator();
     }
@@ -351,9 +351,9 @@ public abstract class AdversarialModel : Model
         Generator.Backward(Device);
     }
 
-    public void ZeroDiscriminatorGradients() => ZeroGradients(DiscriminatorGroup);
+    public void ZeroDiscriminatorGradients() => DiscriminatorGroup.ZeroGradients(Device);
 
-    public void ZeroGeneratorGradients() => ZeroGradients(GeneratorGroup);
+    public void ZeroGeneratorGradients() => GeneratorGroup.ZeroGradients(Device);
 
     public void UpdateDiscriminator() => DiscriminatorOptimiser.Update(Device, Rate);
 

@@ -153,13 +153,6 @@ public abstract class Model(string kind) : IDisposable
         (_graph, _stepped) = (null, default);
     }
 
-    /// <summary>Sets all gradients of a network to zero.</summary>
-    protected void ZeroGradients(ParameterGroup group)
-    {
-        ArgumentNullException.ThrowIfNull(group);
-        group.ZeroGradients(Device);
-    }
-
     /// <summary>Counts a step, for steps on given inputs.</summary>
     private protected void CountStep()
     {
