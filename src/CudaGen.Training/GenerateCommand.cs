@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using System.Globalization;
 using CudaGen.Nets;
 using CudaGen.Runtime;
@@ -28,83 +27,80 @@ public static class GenerateCommand
     };
 
     /// <summary>Reads the flags, generates and writes. Returns the exit code.</summary>
-    public static int Run(string[] args) => Executable.Run(() =>
+    public static int Run(string[] args) => Executable.Run(() => FlagValues.Run(FlagValues.WithAction(new RootCommand("Makes pictures with a trained generator.")
     {
-        var file = new Argument<string?>("generator") { Description = "a generator.safetensors that a training program wrote", Arity = ArgumentArity.ZeroOrOne };
-        var singles = new Option<int?>(SinglesFlag) { Description = "N single images instead of a grid" };
-        var label = new Option<int?>("--class") { Description = "ask for this class only; without it, one row of each class" };
-        var interpolate = new Option<int[]>(InterpolateFlag) { Description = "I J: a row from sample I to sample J", Arity = new(2, 2), AllowMultipleArgumentsPerToken = true };
-        var linear = new Option<bool>("--linear") { Description = "on a straight line; without it, on the sphere where codes are normal" };
-        var sweep = new Option<int?>(SweepFlag) { Description = "a row in which number D of the code changes, from 0 on" };
-        var from = new Option<float>("--from") { Description = "where the sweep begins", DefaultValueFactory = _ => -3, CustomParser = Number };
-        var to = new Option<float>("--to") { Description = "where it ends", DefaultValueFactory = _ => 3, CustomParser = Number };
-        var steps = new Option<int>("--steps") { Description = "images of an interpolation or sweep", DefaultValueFactory = _ => 10 };
-        var rows = new Option<int>("--rows") { Description = "rows of the grid", DefaultValueFactory = _ => 10 };
-        var columns = new Option<int>("--columns") { Description = "columns of the grid", DefaultValueFactory = _ => 10 };
-        var seed = new Option<ulong>("--seed") { Description = "start of the random numbers; image i is a function of the seed and i", DefaultValueFactory = _ => 1 };
-        var first = new Option<ulong>("--first") { Description = "number of the first image" };
-        var batch = new Option<int>("--batch") { Description = "images that are made at once; the images do not depend on it", DefaultValueFactory = _ => 16 };
-        var device = new Option<string>("--device") { Description = "auto, cpu, cuda or cuda:N", DefaultValueFactory = _ => "auto" };
-        var implementation = new Option<string>("--impl") { Description = "auto, kernel, library, cpu or reference", DefaultValueFactory = _ => "auto" };
-        var precision = new Option<string>("--precision") { Description = "products on a GPU: fp32, tf32 or bf16", DefaultValueFactory = _ => "fp32" };
-        var threads = new Option<int>("--threads") { Description = "threads of the CPU path; 0 for one for each processor" };
-        var output = new Option<string?>("--out") { Description = "the picture (default: generated.png), or the folder of single images (default: generated)" };
-        var command = new RootCommand("Makes pictures with a trained generator.")
+        FlagValues.Place("generator", "a generator.safetensors that a training program wrote"),
+        FlagValues.Flag(SinglesFlag, "N single images instead of a grid"),
+        FlagValues.Flag("--class", "ask for this class only; without it, one row of each class"),
+        new Option<string[]>(InterpolateFlag)
         {
-            file, singles, label, interpolate, linear, sweep, from, to, steps, rows, columns, seed, first, batch, device, implementation, precision, threads, output,
-        };
-        command.SetAction(parsed =>
+            Description = "I J: a row from sample I to sample J",
+            Arity = new(0, 2),
+            AllowMultipleArgumentsPerToken = true,
+        },
+        FlagValues.Switch("--linear", "on a straight line; without it, on the sphere where codes are normal"),
+        FlagValues.Flag(SweepFlag, "a row in which number D of the code changes, from 0 on"),
+        FlagValues.Flag("--from", "where the sweep begins (default: -3)"),
+        FlagValues.Flag("--to", "where it ends (default: 3)"),
+        FlagValues.Flag("--steps", "images of an interpolation or sweep (default: 10)"),
+        FlagValues.Flag("--rows", "rows of the grid (default: 10)"),
+        FlagValues.Flag("--columns", "columns of the grid (default: 10)"),
+        FlagValues.Flag("--seed", "start of the random numbers; image i is a function of the seed and i (default: 1)"),
+        FlagValues.Flag("--first", "number of the first image (default: 0)"),
+        FlagValues.Flag("--batch", "images that are made at once; the images do not depend on it (default: 16)"),
+        FlagValues.Flag("--device", "auto, cpu, cuda or cuda:N (default: auto)"),
+        FlagValues.Flag("--impl", "auto, kernel, library, cpu or reference (default: auto)"),
+        FlagValues.Flag("--precision", "products on a GPU: fp32, tf32 or bf16 (default: fp32)"),
+        FlagValues.Flag("--threads", "threads of the CPU path; 0 for one for each processor (default: 0)"),
+        FlagValues.Flag("--out", "the picture (default: generated.png), or the folder of single images (default: generated)"),
+    }, Generate), args));
+
+    // All flags are read before anything is opened.
+    private static int Generate(FlagValues flags)
+    {
+        string path = flags.Required("generator", "the path of a generator.safetensors"), kind = KindOf(flags);
+        string? output = flags.Text("--out", "a file, or a folder with --singles");
+        int? label = flags.Whole("--class", 0, byte.MaxValue), askedRows = flags.Whole("--rows", 1, 100);
+        int columns = flags.Whole("--columns", 1, 100) ?? 10, steps = flags.Whole("--steps", 2, MostImages) ?? 10, singles = flags.Whole(SinglesFlag, 1, MostImages) ?? 0;
+        ulong[] ends = flags.Whole(InterpolateFlag, 2, 0, MostFirst) ?? [];
+        int dimension = flags.Whole(SweepFlag, 0, int.MaxValue) ?? 0;
+        float from = flags.Number("--from", -1000, 1000) ?? -3, to = flags.Number("--to", -1000, 1000) ?? 3;
+        ulong seed = flags.Whole("--seed", 0, ulong.MaxValue) ?? 1, first = flags.Whole("--first", 0, MostFirst) ?? 0;
+        int batch = flags.Whole("--batch", 1, MostImages) ?? 16;
+        using Device device = Device.Open(flags.Device() ?? "auto", flags.Whole("--threads", 0, 1024) ?? 0, flags.Implementation() ?? Implementation.Auto,
+            flags.Precision() ?? Precision.Fp32);
+        using Generator generator = Generator.Load(device, path, batch);
+        Job job = new(path, generator, seed, first, Label(path, generator, label));
+        Console.WriteLine($"generator {path}: {generator.Spec.Architecture} of '{generator.Model}', codes of {generator.Latent}, on {device.Description}");
+        switch (kind)
         {
-            if (parsed.GetValue(file) is not { Length: > 0 } path)
-                throw new InputException("generator: found no path, expected that of a generator.safetensors");
-            if (parsed.GetValue(output)?.Length == 0)
-                throw new InputException("--out: found no path, expected a file, or a folder with --singles");
-            string kind = KindOf(parsed);
-            Within("--batch", parsed.GetValue(batch), 1, MostImages);
-            Within("--threads", parsed.GetValue(threads), 0, 1024);
-            if (parsed.GetValue(first) > MostFirst)
-                throw new InputException($"--first: found {parsed.GetValue(first)}, expected a whole number from 0 to {MostFirst}");
-            Implementation chosen = Choose<Implementation>("--impl", parsed.GetValue(implementation)!, "auto", "kernel", "library", "cpu", "reference");
-            Precision products = Choose<Precision>("--precision", parsed.GetValue(precision)!, "fp32", "tf32", "bf16");
-            using Device on = Device.Open(parsed.GetValue(device)!, parsed.GetValue(threads), chosen, products);
-            using Generator generator = Generator.Load(on, path, parsed.GetValue(batch));
-            Job job = new(path, generator, parsed.GetValue(seed), parsed.GetValue(first), Label(path, generator, parsed.GetValue(label)));
-            Console.WriteLine($"generator {path}: {generator.Spec.Architecture} of '{generator.Model}', codes of {generator.Latent}, on {on.Description}");
-            switch (kind)
-            {
-                case InterpolateFlag:
-                    int[] ends = parsed.GetValue(interpolate)!;
-                    job.Interpolate(ends[0], ends[1], Within("--steps", parsed.GetValue(steps), 2, MostImages), parsed.GetValue(linear), parsed.GetValue(output));
-                    break;
-                case SweepFlag:
-                    job.Sweep(parsed.GetValue(sweep)!.Value, parsed.GetValue(from), parsed.GetValue(to), Within("--steps", parsed.GetValue(steps), 2, MostImages),
-                        parsed.GetValue(output));
-                    break;
-                case SinglesFlag:
-                    job.Singles(Within(SinglesFlag, parsed.GetValue(singles)!.Value, 1, MostImages), parsed.GetValue(output));
-                    break;
-                default:
-                    if (generator.Classes > 0 && job.HasNoClass && IsGiven(parsed, "--rows"))
-                        throw new InputException($"--rows: found with {path}, which gets one row for each of its {generator.Classes} classes; expected --class with it");
-                    job.Grid(Within("--rows", parsed.GetValue(rows), 1, 100), Within("--columns", parsed.GetValue(columns), 1, 100), parsed.GetValue(output));
-                    break;
-            }
-        });
-        ParseResult parsed = command.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (parsed.Errors.Count > 0)
-            throw new InputException($"{parsed.Errors[0].Message.ReplaceLineEndings(" ")} See --help.");
-        return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
-    });
+            case InterpolateFlag:
+                job.Interpolate(ends[0], ends[1], steps, flags.Has("--linear"), output);
+                break;
+            case SweepFlag:
+                job.Sweep(dimension, from, to, steps, output);
+                break;
+            case SinglesFlag:
+                job.Singles(singles, output);
+                break;
+            default:
+                if (generator.Classes > 0 && label is null && askedRows is not null)
+                    throw new InputException($"--rows: found with {path}, which gets one row for each of its {generator.Classes} classes; expected --class with it");
+                job.Grid(askedRows ?? 10, columns, output);
+                break;
+        }
+        return 0;
+    }
 
     /// <summary>Which picture the flags ask for.</summary>
     /// <exception cref="InputException">They ask for two, or one of them would do nothing.</exception>
-    private static string KindOf(ParseResult parsed)
+    private static string KindOf(FlagValues given)
     {
-        string[] asked = [.. new[] { SinglesFlag, InterpolateFlag, SweepFlag }.Where(f => IsGiven(parsed, f))];
+        string[] asked = [.. new[] { SinglesFlag, InterpolateFlag, SweepFlag }.Where(given.Has)];
         if (asked.Length > 1)
             throw new InputException($"{asked[1]}: found with {asked[0]}, expected one of {SinglesFlag}, {InterpolateFlag} and {SweepFlag}");
         string kind = asked.Length == 0 ? GridKind : asked[0];
-        foreach (string flag in FlagsOf.Values.SelectMany(f => f).Distinct().Where(f => IsGiven(parsed, f) && !FlagsOf[kind].Contains(f)))
+        foreach (string flag in FlagsOf.Values.SelectMany(f => f).Distinct().Where(f => given.Has(f) && !FlagsOf[kind].Contains(f)))
         {
             throw new InputException($"{flag}: found with {kind}, which has no use for it; expected "
                 + $"{string.Join(" or ", FlagsOf.Where(f => f.Value.Contains(flag)).Select(f => f.Key))}");
@@ -112,32 +108,13 @@ public static class GenerateCommand
         return kind;
     }
 
-    private static bool IsGiven(ParseResult parsed, string flag) => parsed.GetResult(flag) is OptionResult { Implicit: false };
-
-    // With a point whatever the language of the system.
-    private static float Number(ArgumentResult result)
-    {
-        string text = result.Tokens[0].Value;
-        if (!float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float value) || !(Math.Abs(value) <= 1000))
-            result.AddError($"{(result.Parent as OptionResult)?.Option.Name}: found '{text}', expected a number from -1000 to 1000.");
-        return value;
-    }
-
-    // Not by Enum.TryParse alone, to which any number is a value.
-    private static T Choose<T>(string flag, string name, params string[] choices) where T : struct, Enum => choices.Contains(name)
-        ? Enum.Parse<T>(name, ignoreCase: true)
-        : throw new InputException($"{flag}: found '{name}', expected {string.Join(", ", choices[..^1])} or {choices[^1]}");
-
-    private static int Within(string flag, int value, int low, int high)
-        => value >= low && value <= high ? value : throw new InputException($"{flag}: found {value}, expected a whole number from {low} to {high}");
-
     private static byte? Label(string path, Generator generator, int? asked)
     {
         if (asked is not { } label)
             return null;
         if (generator.Classes == 0)
             throw new InputException($"--class: found {label}, but {path} is a '{generator.Model}', which knows no classes");
-        return label >= 0 && label < generator.Classes
+        return label < generator.Classes
             ? (byte)label
             : throw new InputException($"--class: found {label}, expected 0 to {generator.Classes - 1}");
     }
@@ -146,8 +123,6 @@ public static class GenerateCommand
     private sealed class Job(string path, Generator generator, ulong seed, ulong first, byte? label)
     {
         private const string Picture = "generated.png";
-
-        public bool HasNoClass => label is null;
 
         public void Grid(int rows, int columns, string? output)
         {
@@ -204,13 +179,11 @@ public static class GenerateCommand
             }
         }
 
-        public void Interpolate(int start, int end, int steps, bool linear, string? output)
+        public void Interpolate(ulong start, ulong end, int steps, bool linear, string? output)
         {
             RequireImages(InterpolateFlag);
-            if (start < 0 || end < 0)
-                throw new InputException($"{InterpolateFlag}: found {Math.Min(start, end)}, expected numbers of samples from 0 on");
             RequireRoom(RowsOfClasses, steps);
-            float[] a = Codes((ulong)start, 1), b = Codes((ulong)end, 1), codes = new float[steps * a.Length];
+            float[] a = Codes(start, 1), b = Codes(end, 1), codes = new float[steps * a.Length];
             bool onSphere = !linear && generator.Spec.Codes == CodeDistribution.Normal;
             for (int i = 0; i < steps; i++)
                 Mix(a, b, (float)i / (steps - 1), onSphere, codes.AsSpan(i * a.Length, a.Length));
@@ -236,7 +209,7 @@ public static class GenerateCommand
         public void Sweep(int dimension, float from, float to, int steps, string? output)
         {
             RequireImages(SweepFlag);
-            if (dimension < 0 || dimension >= generator.Latent)
+            if (dimension >= generator.Latent)
                 throw new InputException($"{SweepFlag}: found {dimension}, expected 0 to {generator.Latent - 1}, as codes have {generator.Latent} numbers");
             RequireRoom(RowsOfClasses, steps);
             float[] code = Codes(first, 1), codes = [.. Enumerable.Repeat(code, steps).SelectMany(c => c)];

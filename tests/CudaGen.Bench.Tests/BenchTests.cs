@@ -123,13 +123,30 @@ public sealed class BenchTests : IDisposable
     [InlineData("--precision: found 'fp8', expected some of fp32, tf32, bf16", "--precision", "fp32,fp8")]
     [InlineData("--impl: found 'cpu', expected some of library, kernel", "--impl", "cpu")]
     [InlineData("--models: found 'vea', expected some of cae, vae", "--models", "vea")]
-    [InlineData("--turns: found 0, expected at least 1", "--turns", "0")]
-    [InlineData("--batch: found 1, expected at least 2", "--batch", "1")]
+    [InlineData("--turns: found '0', expected a whole number from 1 to 1000000", "--turns", "0")]
+    [InlineData("--batch: found '1', expected a whole number from 2 to 65536", "--batch", "1")]
     [InlineData("--threads: not with --device cuda", "--threads", "2")]
     [InlineData("--peer-modes: found 'fast', expected some of eager", "--peer-modes", "fast")]
     public void A_wrong_flag_is_refused(string message, params string[] flags)
     {
         InputException refused = Assert.Throws<InputException>(() => BenchCommand.Run(["--device", "cuda", .. flags]));
+        Assert.StartsWith(message, refused.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Before anything is measured, which takes minutes.</summary>
+    [Theory]
+    [InlineData("--threads: found '0', expected a whole number from 1 to 1024", "--threads", "0")]
+    [InlineData("--blocks: found 'x', expected a whole number from 1 to 1000000", "--blocks", "x")]
+    [InlineData("--steps: found '0', expected", "--steps", "0")]
+    [InlineData("--batch: found '0', expected", "--batch", "0")]
+    [InlineData("--peer-steps: found '-1', expected", "--peer-steps", "-1")]
+    [InlineData("--json: found no value, expected a file to write", "--json", "")]
+    [InlineData("--models: found 'vea', expected some of cae, vae", "--models", "vea")]
+    [InlineData("--device: found 'auto', expected cpu, cuda or cuda:N", "--device", "auto")]
+    [InlineData("--block: there is no such flag; did you mean --blocks?", "--block", "3")]
+    public void A_wrong_flag_is_refused_on_a_CPU(string message, params string[] flags)
+    {
+        InputException refused = Assert.Throws<InputException>(() => BenchCommand.Run(flags));
         Assert.StartsWith(message, refused.Message, StringComparison.Ordinal);
     }
 

@@ -62,6 +62,7 @@ public class CommandLineTests
     [InlineData("'mnist': expected a flag; --help lists them", "mnist")]
     [InlineData("'true': expected a flag; --help lists them", "--plain", "true")]
     [InlineData("'@file': expected a flag; --help lists them", "@file")]
+    [InlineData("'[suggest]': expected a flag; --help lists them", "[suggest]", "--plain")]
     public void A_wrong_flag_gets_one_line(string expected, params string[] args) =>
         Assert.Equal(expected, Files.Complaint(() => Parse(args)));
 

@@ -582,6 +582,18 @@ public sealed class DataTests : IDisposable
     }
 
     [Fact]
+    public void A_download_that_got_nothing_leaves_nothing()
+    {
+        RemoteFile nowhere = new("x.bin", Md5([1]), "http://localhost:1/x.bin");
+        Complains(() => Downloads.Fetch([nowhere], _folder["d"], _ => { }, CancellationToken.None), "x.bin", "localhost");
+        Assert.False(Directory.Exists(_folder["d"]));
+        // A folder that was there stays.
+        Directory.CreateDirectory(_folder["d"]);
+        Complains(() => Downloads.Fetch([nowhere], _folder["d"], _ => { }, CancellationToken.None), "x.bin", "localhost");
+        Assert.True(Directory.Exists(_folder["d"]));
+    }
+
+    [Fact]
     public void A_download_does_not_wait_for_ever_and_says_what_it_replaces()
     {
         byte[] content = [.. Enumerable.Range(0, 3000).Select(i => (byte)(i * 31 >> 3))];
@@ -618,6 +630,27 @@ public sealed class DataTests : IDisposable
             Console.SetError(error);
         }
     }
+
+    [Theory]
+    [InlineData("", "found no command, expected prepare, info or download; --help tells more")]
+    [InlineData("prepared a b", "'prepared': expected prepare, info or download")]
+    [InlineData("prepare", "source: found nothing, expected a folder or zip of pictures")]
+    [InlineData("prepare a", "target: found nothing, expected the file to write")]
+    [InlineData("prepare a b c", "'c': expected a flag; --help lists them")]
+    [InlineData("prepare @a b --sizes 3", "--sizes: there is no such flag; did you mean --size?")]
+    [InlineData("prepare a b --size x", "--size: found 'x', expected a whole number from 1 to 1024")]
+    [InlineData("prepare a b --size 0", "--size: found '0', expected a whole number from 1 to 1024")]
+    [InlineData("prepare a b --size", "--size: found no value, expected a whole number from 1 to 1024")]
+    [InlineData("prepare a b --size 3 --size 4", "--size: given 2 times, expected once")]
+    [InlineData("prepare a b --crop left", "--crop: found 'left', expected centre, center or none")]
+    [InlineData("info", "path: found nothing, expected a folder or file with images")]
+    [InlineData("info a --png", "--png: found no value, expected a file to write")]
+    [InlineData("download", "name: found nothing, expected mnist, fashion-mnist, cifar-10")]
+    [InlineData("download faces", "name: found 'faces', expected mnist, fashion-mnist, cifar-10")]
+    [InlineData("download mnist --out=", "--out: found no value, expected a folder")]
+    [InlineData("[suggest]", "'[suggest]': expected prepare, info or download")]
+    public void A_wrong_command_line_is_one_line(string line, string expected)
+        => Assert.Equal((Executable.Failed, $"error: {expected}{Environment.NewLine}"), Command(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)));
 
     [Fact]
     public void The_command_draws_what_it_tells_of_but_never_over_it()

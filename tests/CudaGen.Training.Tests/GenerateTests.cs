@@ -199,36 +199,43 @@ public sealed class GenerateTests : IDisposable
     [Theory]
     [InlineData("gan", "--class 3", "--class: found 3", "'gan', which knows no classes")]
     [InlineData("cgan", "--class 10", "--class: found 10, expected 0 to 9")]
-    [InlineData("cgan", "--class -1", "--class: found -1, expected 0 to 9")]
-    [InlineData("cgan", "--class seven", "seven")]
+    [InlineData("cgan", "--class -1", "--class: found '-1', expected a whole number from 0 to 255")]
+    [InlineData("cgan", "--class seven", "--class: found 'seven', expected a whole number from 0 to 255")]
     [InlineData("cgan", "--rows 3", "--rows: found with", "one row for each of its 10 classes", "expected --class")]
     [InlineData("gan", "--sweep 3", "--sweep: found 3, expected 0 to 2", "3 numbers")]
-    [InlineData("gan", "--sweep -1", "--sweep: found -1, expected 0 to 2")]
-    [InlineData("gan", "--sweep 0 --steps 1", "--steps: found 1, expected a whole number from 2 to 10000")]
+    [InlineData("gan", "--sweep -1", "--sweep: found '-1', expected a whole number from 0")]
+    [InlineData("gan", "--sweep 0 --steps 1", "--steps: found '1', expected a whole number from 2 to 10000")]
     [InlineData("gan", "--sweep 0 --from NaN", "--from: found 'NaN', expected a number from -1000 to 1000")]
     [InlineData("gan", "--sweep 0 --to 1e30", "--to: found '1e30', expected a number from -1000 to 1000")]
     [InlineData("gan", "--sweep 0 --to 0,5", "--to: found '0,5', expected")]
-    [InlineData("gan", "--interpolate -1 2", "--interpolate: found -1, expected numbers of samples from 0 on")]
-    [InlineData("gan", "--interpolate 1", "--interpolate")]
-    [InlineData("gan", "--interpolate 1 2 3", "3")]
+    [InlineData("gan", "--interpolate -1 2", "--interpolate: found '-1', expected 2 whole numbers from 0 to 1000000000000")]
+    [InlineData("gan", "--interpolate 1", "--interpolate: found '1', expected 2 whole numbers from 0 to 1000000000000")]
+    [InlineData("gan", "--interpolate 1 2 3", "'3': expected a flag; --help lists them")]
     [InlineData("gan", "--interpolate 1 2 --sweep 0", "--sweep: found with --interpolate, expected one of --singles, --interpolate and --sweep")]
     [InlineData("gan", "--singles 3 --sweep 0", "--sweep: found with --singles")]
     [InlineData("gan", "--singles 3 --rows 2", "--rows: found with --singles, which has no use for it; expected a grid")]
     [InlineData("gan", "--linear", "--linear: found with a grid, which has no use for it; expected --interpolate")]
     [InlineData("gan", "--steps 3", "--steps: found with a grid, which has no use for it; expected --interpolate or --sweep")]
     [InlineData("gan", "--interpolate 0 1 --first 3", "--first: found with --interpolate")]
-    [InlineData("gan", "--singles 0", "--singles: found 0, expected a whole number from 1 to 10000")]
-    [InlineData("gan", "--singles 10001", "--singles: found 10001, expected")]
-    [InlineData("gan", "--rows 0", "--rows: found 0, expected a whole number from 1 to 100")]
-    [InlineData("gan", "--columns 2000000000", "--columns: found 2000000000, expected a whole number from 1 to 100")]
-    [InlineData("gan", "--batch 0", "--batch: found 0, expected")]
-    [InlineData("gan", "--first 18446744073709551615", "--first: found 18446744073709551615, expected a whole number from 0 to 1000000000000")]
-    [InlineData("gan", "--seed -1", "-1")]
+    [InlineData("gan", "--singles 0", "--singles: found '0', expected a whole number from 1 to 10000")]
+    [InlineData("gan", "--singles 10001", "--singles: found '10001', expected")]
+    [InlineData("gan", "--rows 0", "--rows: found '0', expected a whole number from 1 to 100")]
+    [InlineData("gan", "--columns 2000000000", "--columns: found '2000000000', expected a whole number from 1 to 100")]
+    [InlineData("gan", "--batch 0", "--batch: found '0', expected")]
+    [InlineData("gan", "--first 18446744073709551615", "--first: found '18446744073709551615', expected a whole number from 0 to 1000000000000")]
+    [InlineData("gan", "--seed -1", "--seed: found '-1', expected a whole number from 0 to 18446744073709551615")]
+    [InlineData("gan", "--rows", "--rows: found no value, expected a whole number from 1 to 100")]
+    [InlineData("gan", "--rows 2 --rows 3", "--rows: given 2 times, expected once")]
+    [InlineData("gan", "--interpolate 0 1 --interpolate 2 3", "--interpolate: given 2 times, expected once")]
+    [InlineData("gan", "--sweep 0 --from", "--from: found no value, expected a number from -1000 to 1000")]
+    [InlineData("gan", "--interpolate 0 1 --linear=yes", "'yes': expected a flag; --help lists them")]
+    [InlineData("gan", "other.safetensors", "'other.safetensors': expected a flag; --help lists them")]
+    [InlineData("gan", "--row 3", "--row: there is no such flag; did you mean --rows?")]
     [InlineData("gan", "--impl 3", "--impl: found '3', expected auto, kernel, library, cpu or reference")]
     [InlineData("gan", "--precision half", "--precision: found 'half', expected fp32, tf32 or bf16")]
     [InlineData("gan", "--precision tf32", "the CPU has no precision 'tf32'; it computes in fp32")]
-    [InlineData("gan", "--threads 2000", "--threads: found 2000")]
-    [InlineData("gan", "--counts 3", "--counts")]
+    [InlineData("gan", "--threads 2000", "--threads: found '2000', expected a whole number from 0 to 1024")]
+    [InlineData("gan", "--counts 3", "--counts: there is no such flag; --help lists the flags")]
     [InlineData("toy2d", "--sweep 0", "--sweep:", "makes points, expected a generator of images")]
     [InlineData("toy2d", "--interpolate 0 1", "--interpolate:", "makes points")]
     [InlineData("toy2d", "--singles 4", "--singles:", "makes points")]
@@ -265,7 +272,7 @@ public sealed class GenerateTests : IDisposable
         Refused([path, "--out", _folder["none/picture.png"]], "picture.png: the folder", "does not exist");
         Refused([path, "--out", _folder["there"]], "there: this is a folder, expected a file");
         Refused([path, "--singles", "2", "--out", _folder["file"]], "file", "expected a folder");
-        Refused([path, "--out", ""], "--out: found no path");
+        Refused([path, "--out", ""], "--out: found no value, expected a file, or a folder with --singles");
     }
 
     /// <summary>Nothing, another file, half of one, a checkpoint, numbers that are none.</summary>
@@ -274,8 +281,8 @@ public sealed class GenerateTests : IDisposable
     {
         string path = Save("gan"), bad = _folder["bad.safetensors"];
         byte[] good = File.ReadAllBytes(path);
-        Refused([], "generator: found no path, expected");
-        Refused([""], "generator: found no path");
+        Refused([], "generator: found nothing, expected the path of a generator.safetensors");
+        Refused([""], "generator: found nothing");
         Refused([_folder["none.safetensors"]], "none.safetensors", "no such file");
         Refused([_folder.Path], _folder.Path, "this is a folder, expected a file");
         foreach ((byte[] bytes, string mention) in new (byte[], string)[]

@@ -11,41 +11,32 @@ public static class DataCommand
     private const int LargestPicture = 10240;
 
     /// <summary>Reads the flags and does the work. Returns the exit code.</summary>
-    public static int Run(string[] args) => Executable.Run(interrupt =>
+    public static int Run(string[] args) => Executable.Run(interrupt => FlagValues.Run(new RootCommand("Prepares, shows and fetches data sets.")
     {
-        ParseResult parsed = Root(interrupt).Parse(args);
-        if (parsed.Errors.Count > 0)
-            throw new InputException($"{parsed.Errors[0].Message.ReplaceLineEndings(" ")} See --help.");
-        return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
-    });
+        FlagValues.WithAction(new Command("prepare", "Makes one file of small images from many pictures; goes on where an earlier run was stopped, if the pictures are still the same.")
+        {
+            FlagValues.Place("source", "folder or zip of JPEG and PNG pictures; links to folders are not followed"),
+            FlagValues.Place("target", "the file to write; one that 'prepare' made is replaced, any other is left alone"),
+            FlagValues.Flag("--size", "height and width of the images, 1 to 1024 (default: 64)"),
+            FlagValues.Flag("--crop", "centre: the square in the middle; none: squeeze the whole picture (default: centre)"),
+        }, flags => Prepare(flags, interrupt)),
+        FlagValues.WithAction(new Command("info", "Tells what a data set holds.")
+        {
+            FlagValues.Place("path", "folder with MNIST or CIFAR-10 files, or a file that 'prepare' made"),
+            FlagValues.Flag("--png", "file for a picture of the first hundred images"),
+        }, Info),
+        FlagValues.WithAction(new Command("download", "Fetches a data set and checks it.")
+        {
+            FlagValues.Place("name", string.Join(", ", Downloads.Known.Keys)),
+            FlagValues.Flag("--out", "where to (default: a folder of that name)"),
+        }, flags => Download(flags, interrupt)),
+    }, args));
 
-    private static RootCommand Root(CancellationToken interrupt)
+    private static int Prepare(FlagValues flags, CancellationToken interrupt)
     {
-        var source = new Argument<string>("source") { Description = "folder or zip of JPEG and PNG pictures; links to folders are not followed" };
-        var target = new Argument<string>("target") { Description = "the file to write; one that 'prepare' made is replaced, any other is left alone" };
-        var size = new Option<int>("--size") { Description = "height and width of the images, 1 to 1024", DefaultValueFactory = _ => 64 };
-        var crop = new Option<string>("--crop") { Description = "centre: the square in the middle; none: squeeze the whole picture", DefaultValueFactory = _ => "centre" };
-        var prepare = new Command("prepare", "Makes one file of small images from many pictures; goes on where an earlier run was stopped, if the pictures are still the same.") { source, target, size, crop };
-        prepare.SetAction(p => Prepare(p.GetValue(source)!, p.GetValue(target)!, p.GetValue(size), p.GetValue(crop)!, interrupt));
-
-        var path = new Argument<string>("path") { Description = "folder with MNIST or CIFAR-10 files, or a file that 'prepare' made" };
-        var png = new Option<string?>("--png") { Description = "file for a picture of the first hundred images" };
-        var info = new Command("info", "Tells what a data set holds.") { path, png };
-        info.SetAction(p => Info(p.GetValue(path)!, p.GetValue(png)));
-
-        var name = new Argument<string>("name") { Description = string.Join(", ", Downloads.Known.Keys) };
-        var folder = new Option<string?>("--out") { Description = "where to (default: a folder of that name)" };
-        var download = new Command("download", "Fetches a data set and checks it.") { name, folder };
-        download.SetAction(p => Download(p.GetValue(name)!, p.GetValue(folder), interrupt));
-        return new RootCommand("Prepares, shows and fetches data sets.") { prepare, info, download };
-    }
-
-    private static void Prepare(string source, string target, int size, string crop, CancellationToken interrupt)
-    {
-        if (size is < 1 or > 1024)
-            throw new InputException($"--size: found {size}, expected a whole number from 1 to 1024");
-        if (crop is not ("centre" or "center" or "none"))
-            throw new InputException($"--crop: found '{crop}', expected centre or none");
+        string source = flags.Required("source", "a folder or zip of pictures"), target = flags.Required("target", "the file to write");
+        int size = flags.Whole("--size", 1, 1024) ?? 64;
+        string crop = flags.Choice("--crop", "centre", "center", "none") ?? "centre";
         var display = ProgressDisplay.ForConsole(plain: false, "pictures");
         (int Done, int Of) reached = default;
         using (display)
@@ -72,10 +63,13 @@ public static class DataCommand
                 throw;
             }
         }
+        return 0;
     }
 
-    private static void Info(string path, string? png)
+    private static int Info(FlagValues flags)
     {
+        string path = flags.Required("path", "a folder or file with images");
+        string? png = flags.Text("--png", "a file to write");
         if (png is not null && Path.GetFullPath(png) == Path.GetFullPath(path))
             throw new InputException($"--png: found '{png}', which is the data set; expected another file");
         DataSource data = DataSource.Open(path, 1);
@@ -92,7 +86,7 @@ public static class DataCommand
             }
         }
         if (png is null)
-            return;
+            return 0;
         ImageSet shown = data.Train;
         int side = Math.Min(10, LargestPicture / Math.Max(shown.Height, shown.Width)), count = Math.Min(side * side, shown.Count);
         if (side == 0)
@@ -102,6 +96,7 @@ public static class DataCommand
             shown.Image(i).CopyTo(images.AsSpan(i * shown.ImageLength));
         ImageGrid.Compose(images, shown.Height, shown.Width, shown.Channels, side, side, scale: shown.Height > 128 ? 1 : 2).SavePng(png);
         Console.WriteLine($"wrote      {png}");
+        return 0;
     }
 
     private static (double Mean, double Deviation) Statistics(ImageSet set, int channel)
@@ -120,10 +115,12 @@ public static class DataCommand
         return (mean / 255, Math.Sqrt(Math.Max(0, (double)squares / count - mean * mean)) / 255);
     }
 
-    private static void Download(string name, string? folder, CancellationToken interrupt)
+    private static int Download(FlagValues flags, CancellationToken interrupt)
     {
+        string expected = string.Join(", ", Downloads.Known.Keys), name = flags.Required("name", expected);
         if (!Downloads.Known.TryGetValue(name, out IReadOnlyList<RemoteFile>? files))
-            throw new InputException($"download: found '{name}', expected {string.Join(", ", Downloads.Known.Keys)}");
-        Downloads.Fetch(files, folder ?? name, Console.WriteLine, interrupt);
+            throw new InputException($"name: found '{name}', expected {expected}");
+        Downloads.Fetch(files, flags.Text("--out", "a folder") ?? name, Console.WriteLine, interrupt);
+        return 0;
     }
 }

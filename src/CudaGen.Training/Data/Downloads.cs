@@ -52,6 +52,7 @@ public static class Downloads
         ArgumentNullException.ThrowIfNull(report);
         if (File.Exists(folder))
             throw new InputException($"{folder}: this is a file, expected a folder to fetch into");
+        bool made = !Directory.Exists(folder);
         try
         {
             Directory.CreateDirectory(folder);
@@ -79,6 +80,12 @@ public static class Downloads
         catch (Exception e) when (FileErrors.IsFileError(e))
         {
             throw FileErrors.At(folder, e);
+        }
+        finally
+        {
+            // Where nothing came there is nothing to go on with.
+            if (made && Directory.Exists(folder) && !Directory.EnumerateFileSystemEntries(folder).Any())
+                Directory.Delete(folder);
         }
     }
 
