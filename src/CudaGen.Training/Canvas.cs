@@ -6,17 +6,17 @@ internal sealed class Canvas
     private const int LetterWidth = 5, LetterHeight = 7;
 
     // 5x7 letters, one string per row of pixels, the letters side by side and six columns apart.
-    private const string Letters = "0123456789-.ekM+";
+    private const string Letters = "0123456789-.ekM+adglnrt";
 
     private static readonly string[] Font =
     [
-        " ###    #    ###  #####    #  #####   ##  #####  ###   ###                    #    #   #      ",
-        "#   #  ##   #   #    #    ##  #      #        # #   # #   #                   #    ## ##   #  ",
-        "#  ##   #       #   #    # #  ####  #        #  #   # #   #              ###  #  # # # #   #  ",
-        "# # #   #      #     #  #  #      # ####    #    ###   #### #####       #   # # #  # # # #####",
-        "##  #   #     #       # #####     # #   #  #    #   #     #             ##### ##   #   #   #  ",
-        "#   #   #    #    #   #    #  #   # #   #  #    #   #    #         ##   #     # #  #   #   #  ",
-        " ###   ###  #####  ###     #   ###   ###   #     ###   ##          ##    ###  #  # #   #      ",
+        " ###    #    ###  #####    #  #####   ##  #####  ###   ###                    #    #   #                  #        ##                #   ",
+        "#   #  ##   #   #    #    ##  #      #        # #   # #   #                   #    ## ##   #              #         #                #   ",
+        "#  ##   #       #   #    # #  ####  #        #  #   # #   #              ###  #  # # # #   #     ###   ####  ####   #   # ##  # ##  #### ",
+        "# # #   #      #     #  #  #      # ####    #    ###   #### #####       #   # # #  # # # #####      # #   # #   #   #   ##  # ##  #  #   ",
+        "##  #   #     #       # #####     # #   #  #    #   #     #             ##### ##   #   #   #     #### #   #  ####   #   #   # #      #   ",
+        "#   #   #    #    #   #    #  #   # #   #  #    #   #    #         ##   #     # #  #   #   #    #   # #   #     #   #   #   # #      #  #",
+        " ###   ###  #####  ###     #   ###   ###   #     ###   ##          ##    ###  #  # #   #         ####  ####  ###   ###  #   # #       ## ",
     ];
 
     private readonly byte[] _pixels;
@@ -75,7 +75,7 @@ internal sealed class Canvas
     /// <summary>Pixels that <see cref="Text"/> is high.</summary>
     public static int TextHeight(int scale) => LetterHeight * scale;
 
-    /// <summary>Writes a number with its upper left corner at (x, y); letters that the font lacks stay blank.</summary>
+    /// <summary>Writes a number or a word with its upper left corner at (x, y); letters that the font lacks stay blank.</summary>
     public void Text(int x, int y, string text, int colour, int scale)
     {
         foreach (char letter in text)

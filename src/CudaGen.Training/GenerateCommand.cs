@@ -137,7 +137,7 @@ public static class GenerateCommand
             float[] images = Images(codes, labels);
             string target = output ?? Picture;
             if (generator.Spec.Range == OutputRange.Points)
-                ScatterPlot.Draw(images, new byte[rows * columns], classes: 1).SavePng(target);
+                ScatterPlot.Draw(images, new byte[rows * columns], ["generated"]).SavePng(target);
             else
                 Compose(images, rows, columns).SavePng(target);
             Console.WriteLine($"wrote     {target}: {rows} x {columns} images");

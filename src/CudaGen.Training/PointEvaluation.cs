@@ -60,7 +60,7 @@ internal sealed class PointEvaluation : Evaluation
     {
         int drawn = _ring ? 1000 : 100;
         byte[] labels = [.. Enumerable.Repeat((byte)0, _real.Length / 2), .. Enumerable.Repeat((byte)1, drawn)];
-        ScatterPlot.Draw([.. _real, .. _generated.AsSpan(0, 2 * drawn)], labels, classes: 2).SavePng(run.PathOf($"samples-{epoch:D4}.png"));
+        ScatterPlot.Draw([.. _real, .. _generated.AsSpan(0, 2 * drawn)], labels, ["real", "generated"]).SavePng(run.PathOf($"samples-{epoch:D4}.png"));
     }
 
     public override void SaveGenerator(string path) => _generator.Save(path);

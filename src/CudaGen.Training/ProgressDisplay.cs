@@ -51,10 +51,11 @@ public sealed class ProgressDisplay : IDisposable
 
     /// <summary>A display on standard output: plain if asked for, or where that is no terminal.</summary>
     /// <param name="plain">Whether it is asked for.</param>
+    /// <param name="unit">See <see cref="Unit"/>.</param>
     /// <param name="title">See <see cref="Title"/>.</param>
-    public static ProgressDisplay ForConsole(bool plain, string? title = null) => new(Console.Out,
+    public static ProgressDisplay ForConsole(bool plain, string unit, string? title = null) => new(Console.Out,
         ChooseStyle(plain || Console.IsOutputRedirected, Environment.GetEnvironmentVariable), width: ConsoleWidth)
-    { Title = title };
+    { Unit = unit, Title = title };
 
     internal static ProgressStyle ChooseStyle(bool plain, Func<string, string?> environment) =>
         plain || environment("TERM") == "dumb" ? ProgressStyle.Plain
@@ -75,6 +76,9 @@ public sealed class ProgressDisplay : IDisposable
 
     /// <summary>What a line starts with, for work that has no epochs.</summary>
     public string? Title { get; init; }
+
+    /// <summary>What a step takes several of, for the speed.</summary>
+    public string Unit { get; init; } = "images";
 
     /// <summary>
     /// Whether it is time for <see cref="Update"/>: ten times a second live, every five seconds plain.
@@ -203,7 +207,7 @@ public sealed class ProgressDisplay : IDisposable
         return $"epoch {epoch.ToString().PadLeft(epochs.Length)}/{epochs}";
     }
 
-    private string Speed() => _rate > 0 ? $"  {Number(_rate * _imagesPerStep)} images/s" : "";
+    private string Speed() => _rate > 0 ? $"  {Number(_rate * _imagesPerStep)} {Unit}/s" : "";
 
     private string Remaining(long step) => _rate > 0
         ? $"  eta {Duration(TimeSpan.FromSeconds(Math.Min((_totalSteps - step) / _rate, 1e9)))}"

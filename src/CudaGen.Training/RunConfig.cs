@@ -9,6 +9,9 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
 {
     private const int Endless = 1_000_000;
 
+    /// <summary>What there is to train on, in words; null in runs from before this was kept.</summary>
+    public string? Images { get; init; }
+
     /// <summary>The values of the flags and the recipe.</summary>
     /// <exception cref="InputException">Two flags contradict each other.</exception>
     public static RunConfig Of(TrainProgram program, TrainOptions options)
@@ -28,6 +31,7 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
             ["program"] = Program,
             ["recipe"] = RecipeName(Recipe),
             ["data"] = Data,
+            ["images"] = Images,
             ["epochs"] = Epochs,
             ["steps"] = Steps,
             ["batch"] = Batch,
@@ -75,12 +79,13 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
                 string other => throw new InputException($"{path}: precision: found '{other}', expected fp32, tf32 or bf16"),
             };
             saved = new(program, recipe, (string?)json["data"], (int)json["epochs"]!, (long?)json["steps"],
-                (int)json["batch"]!, (int?)json["latent"], (ulong)json["seed"]!, precision, flags);
+                (int)json["batch"]!, (int?)json["latent"], (ulong)json["seed"]!, precision, flags)
+            { Images = (string?)json["images"] };
         }
         catch (Exception e) when (e is FormatException or InvalidOperationException or NullReferenceException or OverflowException
             or ArgumentNullException)
         {
-            throw new InputException($"{path}: expected program, recipe, data, epochs, steps, batch, latent, seed, precision and flags of a run", e);
+            throw new InputException($"{path}: expected program, recipe, data, images, epochs, steps, batch, latent, seed, precision and flags of a run", e);
         }
         Within("epochs", saved.Epochs, Endless);
         Within("steps", saved.Steps, 1_000_000_000_000);
@@ -121,6 +126,12 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
         InputException Changed(string flag, string given, string value)
             => new($"{flag}: found '{given}', the run in {run.Path} has '{value}' and cannot change it");
     }
+
+    /// <summary>The same on these images, which a run that goes on may find elsewhere, but which must be the same ones.</summary>
+    /// <exception cref="InputException">The run began on others.</exception>
+    public RunConfig On(TrainingData data) => Images is null || Images == data.Content
+        ? this with { Images = data.Content }
+        : throw new InputException($"{(Data is null ? "built-in data" : $"--data {Data}")}: found {data.Content}, expected the {Images} that the run began with");
 
     // As on the command line.
     private static string Text(object value) => value is Enum ? value.ToString()!.ToLowerInvariant() : value.ToString()!;

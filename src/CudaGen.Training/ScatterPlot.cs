@@ -1,9 +1,9 @@
 namespace CudaGen.Training;
 
-/// <summary>Where the images of each class lie in a latent space of two dimensions.</summary>
+/// <summary>Where the points of each class lie in the plane: codes of two dimensions, real points and generated ones.</summary>
 public static class ScatterPlot
 {
-    private const int Size = 800, Left = 76, Top = 24, Bottom = 52, Legend = 64;
+    private const int Size = 800, Left = 76, Top = 24, Bottom = 52, Dot = 34;
     private const int Ink = 0x333333, Grid = 0xE8E8E8, Frame = 0x999999;
 
     // One colour per class, told apart also side by side and half transparent.
@@ -15,9 +15,9 @@ public static class ScatterPlot
     /// <summary>Draws 800x800 RGB. Points that are not finite are left out.</summary>
     /// <param name="points">(N, 2), row-major.</param>
     /// <param name="labels">(N), 0 to 9.</param>
-    /// <param name="classes">Classes that the legend names, 1 to 10.</param>
+    /// <param name="classes">What the legend calls the classes, 1 to 10; the digits where nothing is given.</param>
     /// <exception cref="ArgumentException">The lengths do not fit together, or a label is above 9.</exception>
-    public static Picture Draw(ReadOnlySpan<float> points, ReadOnlySpan<byte> labels, int classes = 10)
+    public static Picture Draw(ReadOnlySpan<float> points, ReadOnlySpan<byte> labels, IReadOnlyList<string>? classes = null)
     {
         if (points.Length != 2 * labels.Length)
             throw new ArgumentException(
@@ -25,10 +25,12 @@ public static class ScatterPlot
         if (labels.IndexOfAnyExceptInRange((byte)0, (byte)9) is >= 0 and int at)
             throw new ArgumentException($"label {at} is {labels[at]}, expected 0 to 9", nameof(labels));
 
+        classes ??= [.. Enumerable.Range(0, 10).Select(c => $"{c}")];
+        int legend = Dot + classes.Max(name => Canvas.TextWidth(name, 2)) + 20, width = Size - Left - legend;
         var canvas = new Canvas(Size, Size);
         Axis x = Range(points, 0), y = Range(points, 1);
-        const int Width = Size - Left - Legend, Height = Size - Top - Bottom;
-        DrawAxes(canvas, x, y, Width, Height);
+        const int Height = Size - Top - Bottom;
+        DrawAxes(canvas, x, y, width, Height);
         (double radius, float alpha) = labels.Length switch
         {
             <= 500 => (4.5, 0.8f),
@@ -39,14 +41,14 @@ public static class ScatterPlot
         {
             if (!float.IsFinite(points[2 * i]) || !float.IsFinite(points[2 * i + 1]))
                 continue;
-            double px = Left + Width * x.Fraction(points[2 * i]), py = Top + Height * (1 - y.Fraction(points[2 * i + 1]));
+            double px = Left + width * x.Fraction(points[2 * i]), py = Top + Height * (1 - y.Fraction(points[2 * i + 1]));
             canvas.Disc(px, py, radius, Palette[labels[i]], alpha);
         }
-        for (int c = 0; c < classes; c++)
+        for (int c = 0; c < classes.Count; c++)
         {
             int row = Top + 14 + 28 * c;
-            canvas.Disc(Size - Legend + 20, row, 7, Palette[c], 1);
-            canvas.Text(Size - Legend + 34, row - Canvas.TextHeight(2) / 2, $"{c}", Ink, 2);
+            canvas.Disc(Size - legend + 20, row, 7, Palette[c], 1);
+            canvas.Text(Size - legend + Dot, row - Canvas.TextHeight(2) / 2, classes[c], Ink, 2);
         }
         return canvas.ToPicture();
     }

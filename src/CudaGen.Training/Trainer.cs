@@ -27,6 +27,7 @@ public static class Trainer
 
         using Device device = Device.Open(options.Device, options.Threads ?? 0, options.Implementation, config.Precision);
         TrainingData data = TrainingData.Open(program, config);
+        config = config.On(data);
         using Model model = Create(program, config, data);
         model.Eager = options.Eager;
 
@@ -149,7 +150,7 @@ public static class Trainer
         {
             Console.WriteLine($"run       {run.Path}: {TotalSteps} steps of {model.ImagesPerStep} {data.Unit}, {_stepsPerEpoch} an epoch");
             long total = TotalSteps, saved = TimeProvider.System.GetTimestamp();
-            var display = ProgressDisplay.ForConsole(plain);
+            var display = ProgressDisplay.ForConsole(plain, data.Unit);
             using (display)
             {
                 display.Begin(total, _stepsPerEpoch, model.ImagesPerStep, (long)model.Steps);

@@ -38,6 +38,9 @@ internal abstract class TrainingData
     /// <summary>One line for a person.</summary>
     public abstract string Description { get; }
 
+    /// <summary>What it is, in words that are the same for the same data.</summary>
+    public abstract string Content { get; }
+
     /// <summary>What a step takes several of.</summary>
     public virtual string Unit => "images";
 
@@ -67,6 +70,8 @@ internal abstract class TrainingData
             DataKind.Faces => "; real data: --data FILE, made of a folder of pictures by tools/data.cs",
             _ => "; real data: --data FOLDER with the MNIST files",
         } : "");
+
+        public override string Content => $"{Count} images {Size}x{Size}x{Channels}" + (Classes > 1 ? $" of {Classes} classes" : "");
 
         public override int Count => source.Train.Count;
 
@@ -100,6 +105,8 @@ internal abstract class TrainingData
         public override string Description => config.Flags.Ring
             ? FormattableString.Invariant($"{Count} points of {Ring.Modes} Gaussians on a circle of radius {Ring.Radius}, deviation {Ring.Sigma}")
             : $"{Count} points of a Gaussian with mean (1, 2) and covariance ((1.01, 1.95), (1.95, 4.25))";
+
+        public override string Content => config.Flags.Ring ? $"{Count} points of the ring" : $"{Count} points of a Gaussian";
 
         public override string Unit => "points";
 

@@ -97,6 +97,25 @@ public class PlotTests
         Assert.True(CountLike(plot, 250, 200, 400, 400, (r, g, b) => r > 180 && g < 110 && b < 110) > 20, "no red dot");
     }
 
+    /// <summary>Every letter of the legend has ink of its own, the frame makes room, and nothing reaches the edge.</summary>
+    [Fact]
+    public void A_scatter_plot_names_its_classes()
+    {
+        Picture numbers = ScatterPlot.Draw([1, 1, 2, 2], [0, 1], ["0", "1"]), names = ScatterPlot.Draw([1, 1, 2, 2], [0, 1], ["real", "generated"]);
+        Func<int, int, int, bool> ink = (r, g, b) => r == 0x33 && g == 0x33 && b == 0x33;
+        int left = 800 - 20 - Canvas.TextWidth("generated", 2);
+        for (int letter = 0; letter < "generated".Length; letter++)
+        {
+            Assert.InRange(CountLike(names, left + 12 * letter, 24, left + 12 * letter + 10, 52, ink), letter < 4 ? 20 : 0, 100);
+            Assert.InRange(CountLike(names, left + 12 * letter, 56, left + 12 * letter + 10, 80, ink), 20, 100);
+        }
+        Assert.Equal(0, CountLike(names, 790, 0, 800, 800, (r, g, b) => r < 255));
+        Assert.Equal(0, CountLike(numbers, 790, 0, 800, 800, (r, g, b) => r < 255));
+        // A column of the frame, right of all ticks.
+        foreach ((Picture plot, int legend) in new[] { (numbers, 64), (names, 54 + Canvas.TextWidth("generated", 2)) })
+            Assert.True(CountLike(plot, 800 - legend, 24, 801 - legend, 748, (r, g, b) => r == 0x99) > 700, "no frame");
+    }
+
     [Fact]
     public void Odd_points_still_make_a_scatter_plot()
     {

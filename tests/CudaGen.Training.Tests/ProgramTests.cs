@@ -370,6 +370,33 @@ public sealed class ProgramTests : IDisposable
         Refused("gan", ["--data", _folder["nothing"]], "nothing: there is no such folder");
     }
 
+    /// <summary>Of another size, number or kind; in one line, before anything of the run is changed.</summary>
+    [Fact]
+    public void A_run_goes_on_with_the_images_that_it_began_with()
+    {
+        string run = Train("gan", "a", ["--steps", "1", .. Small("gan")]);
+        DigitFiles.Write(_folder["small"], 12, 12);
+        File.WriteAllBytes(_folder["few.bin"], [.. PackedImages.Header(3, 16, 16, 1), .. new byte[3 * 256]]);
+        string[] before = [.. FilesOf(run).Select(f => Digest.Of(File.ReadAllBytes(Path.Combine(run, f))))];
+        foreach ((string data, string found) in new[] { ("small", "images 12x12x1 of 10 classes"), ("few.bin", "images 16x16x1") })
+        {
+            (int code, string[] errors) = Run("gan", "--resume", run, "--steps", "2", "--data", _folder[data]);
+            Assert.Equal(Executable.Failed, code);
+            string line = Assert.Single(errors);
+            Assert.StartsWith($"error: --data {_folder[data]}: found ", line, StringComparison.Ordinal);
+            Assert.Contains(found, line, StringComparison.Ordinal);
+            Assert.Contains("images 16x16x1 of 10 classes that the run began with", line, StringComparison.Ordinal);
+        }
+        Assert.Equal(before, FilesOf(run).Select(f => Digest.Of(File.ReadAllBytes(Path.Combine(run, f)))));
+        // They may have moved.
+        Directory.Move(_folder["digits"], _folder["moved"]);
+        Assert.Equal(0, Run("gan", "--resume", run, "--steps", "2", "--data", _folder["moved"]).Code);
+        // A run from before this was kept.
+        string config = Path.Combine(run, "config.json");
+        File.WriteAllLines(config, File.ReadAllLines(config).Where(l => !l.Contains("\"images\"", StringComparison.Ordinal)));
+        Assert.Equal(0, Run("gan", "--resume", run, "--steps", "3", "--data", _folder["moved"]).Code);
+    }
+
     [Fact]
     public void Images_that_a_program_cannot_take_are_refused()
     {

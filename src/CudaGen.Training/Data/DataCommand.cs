@@ -37,7 +37,7 @@ public static class DataCommand
         string source = flags.Required("source", "a folder or zip of pictures"), target = flags.Required("target", "the file to write");
         int size = flags.Whole("--size", 1, 1024) ?? 64;
         string crop = flags.Choice("--crop", "centre", "center", "none") ?? "centre";
-        var display = ProgressDisplay.ForConsole(plain: false, "pictures");
+        var display = ProgressDisplay.ForConsole(plain: false, "images", title: "pictures");
         (int Done, int Of) reached = default;
         using (display)
         {
