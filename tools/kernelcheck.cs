@@ -9,7 +9,7 @@ try
 {
     switch (args)
     {
-        case ["--help" or "-h", ..]:
+        case [not WorkerCommand.Name, ..] when args.Any(a => a is "--help" or "-h"):
             Console.WriteLine(CheckOptions.Usage);
             return 0;
         case ["stand-ins"] or ["stand-ins", "--checked"]:

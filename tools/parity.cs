@@ -16,7 +16,7 @@ try
 {
     for (int i = 0; i < args.Length; i++)
     {
-        string Value() => ++i < args.Length ? args[i] : throw new InputException($"{args[i - 1]}: found nothing after it; {Usage}");
+        string Value() => ++i < args.Length && args[i].Length > 0 ? args[i] : throw new InputException($"{args[i - 1]}: found no value; {Usage}");
         switch (args[i])
         {
             case "--help" or "-h":
@@ -35,7 +35,9 @@ try
                 dump = Value();
                 break;
             case string flag when flag.StartsWith('-'):
-                throw new InputException($"found flag '{flag}'; {Usage}");
+                throw new InputException($"{flag}: there is no such flag; {Usage}");
+            case "":
+                throw new InputException($"found an empty name of a file; {Usage}");
             case string file:
                 files.Add(file);
                 break;
@@ -84,9 +86,9 @@ int Compare(Device device, string file, int width)
 static void RequireFloat32(string precision)
 {
     if (precision is "tf32" or "bf16")
-        throw new InputException($"--precision {precision}: expected fp32; tolerances are roundings of float32, and a whole step has none in {precision}");
+        throw new InputException($"--precision: found '{precision}', expected fp32; tolerances are roundings of float32, and a whole step has none in {precision}");
     if (precision != "fp32")
-        throw new InputException($"--precision {precision}: expected fp32");
+        throw new InputException($"--precision: found '{precision}', expected fp32");
 }
 
 static Implementation ParseImplementation(string name) => name switch
@@ -96,5 +98,5 @@ static Implementation ParseImplementation(string name) => name switch
     "cpu" => Implementation.Cpu,
     "kernel" => Implementation.Kernel,
     "library" => Implementation.Library,
-    _ => throw new InputException($"--impl {name}: expected auto, reference, cpu, kernel or library"),
+    _ => throw new InputException($"--impl: found '{name}', expected auto, reference, cpu, kernel or library"),
 };

@@ -45,16 +45,17 @@ public static class GpuCheckCommand
         if (standIn)
             Console.WriteLine("         This is a run on CPU stand-ins. It says nothing about a GPU.");
         Console.WriteLine($"commit   {commit}");
-        CheckReport report = new(options.Json, commit, device, standIn, libraries);
         // A new one in any case: runs of an earlier check are not compared with those of this one.
-        string work = Directory.CreateDirectory(Path.Combine(options.Work ?? Path.GetTempPath(), $"gpu-check-{Guid.NewGuid():N}")).FullName;
+        string work = Path.GetFullPath(Path.Combine(options.Work ?? Path.GetTempPath(), $"gpu-check-{Guid.NewGuid():N}"));
+        Checks checks = new(AppContext.BaseDirectory, work, options, standIn, libraries.All(l => l.Path is not null));
+        Check[] asked = [.. checks.All().Where(c => options.Only.Count == 0 || options.Only.Any(n => c.Name.StartsWith(n, StringComparison.Ordinal)))];
+        if (asked.Length == 0)
+            throw new InputException($"--only: found '{string.Join(',', options.Only)}', expected the beginning of one of: "
+                + string.Join("; ", checks.All().Select(c => c.Name)));
+        CheckReport report = new(options.Json, commit, device, standIn, libraries);
+        Directory.CreateDirectory(work);
         try
         {
-            Checks checks = new(AppContext.BaseDirectory, work, options, standIn, libraries.All(l => l.Path is not null));
-            Check[] asked = [.. checks.All().Where(c => options.Only.Count == 0 || options.Only.Any(n => c.Name.StartsWith(n, StringComparison.Ordinal)))];
-            if (asked.Length == 0)
-                throw new InputException($"--only: found '{string.Join(',', options.Only)}', expected the beginning of one of: "
-                    + string.Join("; ", checks.All().Select(c => c.Name)));
             await new Schedule(options.Jobs, options.Budget, standIn ? StandInPatience : GpuPatience, report.Add).Run(asked).ConfigureAwait(false);
         }
         finally

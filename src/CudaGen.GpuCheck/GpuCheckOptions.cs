@@ -53,7 +53,8 @@ internal sealed record GpuCheckOptions
         for (int i = 0; i < args.Length; i++)
         {
             string flag = args[i];
-            string Value(string expected) => ++i < args.Length ? args[i] : throw new InputException($"{flag}: found nothing after it, expected {expected}");
+            string Value(string expected) => ++i < args.Length && args[i].Length > 0 && !args[i].StartsWith("--", StringComparison.Ordinal)
+                ? args[i] : throw new InputException($"{flag}: found no value, expected {expected}");
             int Number()
             {
                 const string Expected = "a whole number of at least 1";

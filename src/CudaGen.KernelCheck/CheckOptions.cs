@@ -57,7 +57,7 @@ public sealed record CheckOptions
         for (int i = 0; i < arguments.Count; i++)
         {
             string flag = arguments[i];
-            string Value(string expected) => ++i < arguments.Count && !arguments[i].StartsWith("--", StringComparison.Ordinal)
+            string Value(string expected) => ++i < arguments.Count && arguments[i].Length > 0 && !arguments[i].StartsWith("--", StringComparison.Ordinal)
                 ? arguments[i] : throw new InputException($"{flag}: found no value, expected {expected}");
             switch (flag)
             {

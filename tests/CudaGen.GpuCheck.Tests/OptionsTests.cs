@@ -14,7 +14,10 @@ public sealed class OptionsTests
     }
 
     [Theory]
-    [InlineData("--budget", "--budget: found nothing after it, expected a whole number of at least 1")]
+    [InlineData("--budget", "--budget: found no value, expected a whole number of at least 1")]
+    [InlineData("--json --quick", "--json: found no value, expected a file")]
+    [InlineData("--work ", "--work: found no value, expected a folder")]
+    [InlineData("--only ", "--only: found no value, expected names of checks")]
     [InlineData("--budget 0", "--budget: found '0', expected a whole number of at least 1")]
     [InlineData("--replays 1.5", "--replays: found '1.5', expected a whole number of at least 1")]
     [InlineData("--golden /nowhere", "--golden: found '/nowhere', expected a folder")]

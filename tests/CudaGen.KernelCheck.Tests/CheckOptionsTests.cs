@@ -22,6 +22,7 @@ public sealed class CheckOptionsTests
     [InlineData("found '--kernel', expected a flag", "--kernel", "k")]
     [InlineData("--kernels: found no value", "--kernels")]
     [InlineData("--kernels: found no value", "--kernels", "--strict")]
+    [InlineData("--kernels: found no value", "--kernels", "")]
     [InlineData("--layers: found 'cuda', expected some of clang, checked, fast, contraction, gpu", "--kernels", "k", "--layers", "clang,cuda")]
     [InlineData("--orders: found '0', expected a whole number from 1 to 1000", "--kernels", "k", "--orders", "0")]
     public void Wrong_flags_are_told_in_one_line(string complaint, params string[] arguments) =>
