@@ -52,7 +52,7 @@ public static class BenchCommand
     /// <exception cref="InputException">A flag is wrong.</exception>
     public static int Run(string[] args)
     {
-        var command = new RootCommand("Times training steps and what they are made of, beside the ceilings of the machine; compares with PyTorch.");
+        var command = new Command("bench", "Times training steps and what they are made of, beside the ceilings of the machine; compares with PyTorch.");
         foreach (Option option in (Option[])[.. Common, .. OfCpu, .. OfCuda])
             command.Options.Add(option);
         return FlagValues.Run(FlagValues.WithAction(command, Measure), args);

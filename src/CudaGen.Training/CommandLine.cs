@@ -56,7 +56,7 @@ public static class CommandLine
             command.Options.Add(flag.Value.Length > 0 ? FlagValues.Flag(flag.Name, flag.Text) : FlagValues.Switch(flag.Name, flag.Text, flag.Name == "--help" ? ["-h", "-?"] : []));
         if (FlagValues.Read(command, args) is not { } values)
         {
-            Console.Out.Write(Help(program, summary, flags));
+            Console.Out.Write(Help(program, summary, flags, Console.IsOutputRedirected ? int.MaxValue : ProgressDisplay.ConsoleWidth()));
             return null;
         }
         return new TrainOptions
@@ -86,15 +86,19 @@ public static class CommandLine
         };
     }
 
-    private static string Help(string program, string summary, Flag[] flags)
+    private static string Help(string program, string summary, Flag[] flags, int width)
     {
+        const int Names = 27, Indent = 2 + Names;
         string run = $"dotnet run -c Release tools/train/{program}.cs --";
         var help = new StringBuilder($"{program}: {summary}\n\nusage: {run} [flags]\n");
         foreach (IGrouping<string, Flag> group in flags.GroupBy(f => f.Group))
         {
             help.Append($"\n{group.Key}\n");
             foreach (Flag flag in group)
-                help.Append($"  {$"{flag.Name} {flag.Value}",-26} {flag.Text}\n");
+            {
+                string next = "\n" + new string(' ', Indent);
+                help.Append($"  {$"{flag.Name} {flag.Value}".TrimEnd(),-Names}").AppendJoin(next, Wrap(flag.Text, width - Indent)).Append('\n');
+            }
         }
         return help.Append($"""
 
@@ -104,6 +108,23 @@ public static class CommandLine
               {run} --resume runs/{program}-0001 --epochs 20
 
             """).ToString();
+    }
+
+    /// <summary>Lines of fewer letters than <paramref name="width"/>, where no word is longer.</summary>
+    internal static IEnumerable<string> Wrap(string text, int width)
+    {
+        string line = "";
+        foreach (string word in text.Split(' '))
+        {
+            if (line.Length > 0 && line.Length + 1 + word.Length >= width)
+            {
+                yield return line;
+                line = word;
+            }
+            else
+                line = line.Length == 0 ? word : $"{line} {word}";
+        }
+        yield return line;
     }
 
     private static ModelFlags OfModel(FlagValues values, IEnumerable<string> names)

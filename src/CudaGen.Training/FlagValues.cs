@@ -21,9 +21,8 @@ public sealed class FlagValues
     public static Option<bool> Switch(string name, string description, params string[] aliases)
         => new(name, aliases) { Description = description, Arity = ArgumentArity.Zero };
 
-    /// <summary>A value without a flag; see <see cref="Required"/>.</summary>
-    public static Argument<string?> Place(string name, string description)
-        => new(name) { Description = description, Arity = ArgumentArity.ZeroOrOne };
+    /// <summary>A value without a flag, which has to be there.</summary>
+    public static Argument<string> Place(string name, string description) => new(name) { Description = description };
 
     /// <summary>A command that does something with what was typed behind it.</summary>
     public static T WithAction<T>(T command, Func<FlagValues, int> action) where T : Command
@@ -35,8 +34,10 @@ public sealed class FlagValues
 
     /// <summary>Runs the action of a command, or prints its help. Returns the exit code.</summary>
     /// <exception cref="InputException">There is no such command or flag, or the action threw it.</exception>
-    public static int Run(RootCommand command, string[] args)
+    public static int Run(Command command, string[] args)
     {
+        ArgumentNullException.ThrowIfNull(command);
+        command.Options.Add(new HelpOption());
         ParseResult parsed = Parse(command, args);
         if (parsed.Action is not HelpAction)
             Check(parsed);
@@ -67,6 +68,8 @@ public sealed class FlagValues
             throw new InputException(unknown.StartsWith('-') ? NoSuchFlag(unknown, command) : $"'{unknown}': expected {(commands.Length == 0 ? "a flag; --help lists them" : Either(commands))}");
         if (commands.Length > 0 && parsed.Errors.Count > 0)
             throw new InputException($"found no command, expected {Either(commands)}; --help tells more");
+        if (command.Arguments.FirstOrDefault(a => parsed.GetResult(a) is not { Tokens: [{ Value.Length: > 0 }, ..] }) is { } missing)
+            throw new InputException($"{missing.Name}: found nothing, expected {missing.Description}");
         IEnumerable<OptionResult> given = parsed.CommandResult.Children.OfType<OptionResult>();
         if (given.FirstOrDefault(o => o.IdentifierTokenCount > 1) is { } twice)
             throw new InputException($"{twice.Option.Name}: given {twice.IdentifierTokenCount} times, expected once");
@@ -108,9 +111,7 @@ public sealed class FlagValues
     public bool Has(string flag) => _parsed.GetResult(flag) is OptionResult { Implicit: false };
 
     /// <summary>A value without a flag.</summary>
-    /// <exception cref="InputException">It was not given.</exception>
-    public string Required(string name, string expected)
-        => _parsed.GetValue<string?>(name) is { Length: > 0 } text ? text : throw new InputException($"{name}: found nothing, expected {expected}");
+    public string Place(string name) => _parsed.GetRequiredValue<string>(name);
 
     /// <summary>The value of a flag, null if the flag was not given.</summary>
     /// <exception cref="InputException">It was, without one.</exception>

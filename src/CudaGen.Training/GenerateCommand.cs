@@ -27,7 +27,7 @@ public static class GenerateCommand
     };
 
     /// <summary>Reads the flags, generates and writes. Returns the exit code.</summary>
-    public static int Run(string[] args) => Executable.Run(() => FlagValues.Run(FlagValues.WithAction(new RootCommand("Makes pictures with a trained generator.")
+    public static int Run(string[] args) => Executable.Run(() => FlagValues.Run(FlagValues.WithAction(new Command("generate", "Makes pictures with a trained generator.")
     {
         FlagValues.Place("generator", "a generator.safetensors that a training program wrote"),
         FlagValues.Flag(SinglesFlag, "N single images instead of a grid"),
@@ -58,7 +58,7 @@ public static class GenerateCommand
     // All flags are read before anything is opened.
     private static int Generate(FlagValues flags)
     {
-        string path = flags.Required("generator", "the path of a generator.safetensors"), kind = KindOf(flags);
+        string path = flags.Place("generator"), kind = KindOf(flags);
         string? output = flags.Text("--out", "a file, or a folder with --singles");
         int? label = flags.Whole("--class", 0, byte.MaxValue), askedRows = flags.Whole("--rows", 1, 100);
         int columns = flags.Whole("--columns", 1, 100) ?? 10, steps = flags.Whole("--steps", 2, MostImages) ?? 10, singles = flags.Whole(SinglesFlag, 1, MostImages) ?? 0;

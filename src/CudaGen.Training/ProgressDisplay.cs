@@ -62,7 +62,7 @@ public sealed class ProgressDisplay : IDisposable
         : string.IsNullOrEmpty(environment("NO_COLOR")) ? ProgressStyle.LiveColour
         : ProgressStyle.Live;
 
-    private static int ConsoleWidth()
+    internal static int ConsoleWidth()
     {
         try
         {

@@ -71,6 +71,15 @@ public class CommandLineTests
         Files.Complaint(() => CommandLine.Parse("dcgan", "trains", ["--latent", "3"], latent: false), "--latent: there is no such flag");
 
     [Fact]
+    public void Help_is_wrapped_between_words()
+    {
+        Assert.Equal(["keep a moving average", "of the generator"], CommandLine.Wrap("keep a moving average of the generator", 22));
+        Assert.Equal(["keep a moving", "average of the", "generator"], CommandLine.Wrap("keep a moving average of the generator", 21));
+        Assert.Equal(["keep", "a", "moving"], CommandLine.Wrap("keep a moving", -5));
+        Assert.Equal(["keep a moving average"], CommandLine.Wrap("keep a moving average", int.MaxValue));
+    }
+
+    [Fact]
     public void Help_goes_to_standard_output_and_wins_over_errors()
     {
         TextWriter console = Console.Out;

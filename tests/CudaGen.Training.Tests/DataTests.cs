@@ -320,6 +320,15 @@ public sealed class DataTests : IDisposable
     }
 
     [Fact]
+    public void A_folder_of_pictures_is_told_from_an_empty_one()
+    {
+        string pictures = Pictures("pictures", 2);
+        Complains(() => DataSource.Open(pictures, 1), $"{pictures}: found a folder of pictures, expected a file that 'tools/data.cs prepare' makes of them");
+        Directory.CreateDirectory(_folder["empty"]);
+        Complains(() => DataSource.Open(_folder["empty"], 1), "holds no train-images file");
+    }
+
+    [Fact]
     public void Cifar_batches_are_read_with_their_planes_and_labels()
     {
         const int Record = 3073;
@@ -634,8 +643,8 @@ public sealed class DataTests : IDisposable
     [Theory]
     [InlineData("", "found no command, expected prepare, info or download; --help tells more")]
     [InlineData("prepared a b", "'prepared': expected prepare, info or download")]
-    [InlineData("prepare", "source: found nothing, expected a folder or zip of pictures")]
-    [InlineData("prepare a", "target: found nothing, expected the file to write")]
+    [InlineData("prepare", "source: found nothing, expected a folder or zip of JPEG and PNG pictures; links to folders are not followed")]
+    [InlineData("prepare a", "target: found nothing, expected the file to write; one that 'prepare' made is replaced, any other is left alone")]
     [InlineData("prepare a b c", "'c': expected a flag; --help lists them")]
     [InlineData("prepare @a b --sizes 3", "--sizes: there is no such flag; did you mean --size?")]
     [InlineData("prepare a b --size x", "--size: found 'x', expected a whole number from 1 to 1024")]
@@ -643,7 +652,7 @@ public sealed class DataTests : IDisposable
     [InlineData("prepare a b --size", "--size: found no value, expected a whole number from 1 to 1024")]
     [InlineData("prepare a b --size 3 --size 4", "--size: given 2 times, expected once")]
     [InlineData("prepare a b --crop left", "--crop: found 'left', expected centre, center or none")]
-    [InlineData("info", "path: found nothing, expected a folder or file with images")]
+    [InlineData("info", "path: found nothing, expected a folder with MNIST or CIFAR-10 files, or a file that 'prepare' made")]
     [InlineData("info a --png", "--png: found no value, expected a file to write")]
     [InlineData("download", "name: found nothing, expected mnist, fashion-mnist, cifar-10")]
     [InlineData("download faces", "name: found 'faces', expected mnist, fashion-mnist, cifar-10")]
@@ -658,7 +667,8 @@ public sealed class DataTests : IDisposable
         string path = Prepared(Pictures("pictures", 5), "x.bin", size: 200);
         byte[] bytes = File.ReadAllBytes(path);
         Assert.Equal((0, ""), Command("info", path, "--png", _folder["x.png"]));
-        Assert.Equal(10 * 202 + 2, ImageFile.Read(_folder["x.png"]).Width);
+        Picture drawn = ImageFile.Read(_folder["x.png"]);
+        Assert.Equal((10 * 202 + 2, 202 + 2), (drawn.Width, drawn.Height));
         (int code, string errors) = Command("info", path, "--png", path);
         Assert.Equal(Executable.Failed, code);
         Assert.StartsWith("error: --png: ", errors, StringComparison.Ordinal);

@@ -281,7 +281,7 @@ public sealed class GenerateTests : IDisposable
     {
         string path = Save("gan"), bad = _folder["bad.safetensors"];
         byte[] good = File.ReadAllBytes(path);
-        Refused([], "generator: found nothing, expected the path of a generator.safetensors");
+        Refused([], "generator: found nothing, expected a generator.safetensors that a training program wrote");
         Refused([""], "generator: found nothing");
         Refused([_folder["none.safetensors"]], "none.safetensors", "no such file");
         Refused([_folder.Path], _folder.Path, "this is a folder, expected a file");

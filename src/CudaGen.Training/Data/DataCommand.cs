@@ -11,18 +11,18 @@ public static class DataCommand
     private const int LargestPicture = 10240;
 
     /// <summary>Reads the flags and does the work. Returns the exit code.</summary>
-    public static int Run(string[] args) => Executable.Run(interrupt => FlagValues.Run(new RootCommand("Prepares, shows and fetches data sets.")
+    public static int Run(string[] args) => Executable.Run(interrupt => FlagValues.Run(new Command("data", "Prepares, shows and fetches data sets.")
     {
         FlagValues.WithAction(new Command("prepare", "Makes one file of small images from many pictures; goes on where an earlier run was stopped, if the pictures are still the same.")
         {
-            FlagValues.Place("source", "folder or zip of JPEG and PNG pictures; links to folders are not followed"),
+            FlagValues.Place("source", "a folder or zip of JPEG and PNG pictures; links to folders are not followed"),
             FlagValues.Place("target", "the file to write; one that 'prepare' made is replaced, any other is left alone"),
             FlagValues.Flag("--size", "height and width of the images, 1 to 1024 (default: 64)"),
             FlagValues.Flag("--crop", "centre: the square in the middle; none: squeeze the whole picture (default: centre)"),
         }, flags => Prepare(flags, interrupt)),
         FlagValues.WithAction(new Command("info", "Tells what a data set holds.")
         {
-            FlagValues.Place("path", "folder with MNIST or CIFAR-10 files, or a file that 'prepare' made"),
+            FlagValues.Place("path", "a folder with MNIST or CIFAR-10 files, or a file that 'prepare' made"),
             FlagValues.Flag("--png", "file for a picture of the first hundred images"),
         }, Info),
         FlagValues.WithAction(new Command("download", "Fetches a data set and checks it.")
@@ -34,7 +34,7 @@ public static class DataCommand
 
     private static int Prepare(FlagValues flags, CancellationToken interrupt)
     {
-        string source = flags.Required("source", "a folder or zip of pictures"), target = flags.Required("target", "the file to write");
+        string source = flags.Place("source"), target = flags.Place("target");
         int size = flags.Whole("--size", 1, 1024) ?? 64;
         string crop = flags.Choice("--crop", "centre", "center", "none") ?? "centre";
         var display = ProgressDisplay.ForConsole(plain: false, "images", title: "pictures");
@@ -68,7 +68,7 @@ public static class DataCommand
 
     private static int Info(FlagValues flags)
     {
-        string path = flags.Required("path", "a folder or file with images");
+        string path = flags.Place("path");
         string? png = flags.Text("--png", "a file to write");
         if (png is not null && Path.GetFullPath(png) == Path.GetFullPath(path))
             throw new InputException($"--png: found '{png}', which is the data set; expected another file");
@@ -94,7 +94,7 @@ public static class DataCommand
         byte[] images = new byte[count * shown.ImageLength];
         for (int i = 0; i < count; i++)
             shown.Image(i).CopyTo(images.AsSpan(i * shown.ImageLength));
-        ImageGrid.Compose(images, shown.Height, shown.Width, shown.Channels, side, side, scale: shown.Height > 128 ? 1 : 2).SavePng(png);
+        ImageGrid.Compose(images, shown.Height, shown.Width, shown.Channels, (count + side - 1) / side, side, scale: shown.Height > 128 ? 1 : 2).SavePng(png);
         Console.WriteLine($"wrote      {png}");
         return 0;
     }
@@ -117,9 +117,9 @@ public static class DataCommand
 
     private static int Download(FlagValues flags, CancellationToken interrupt)
     {
-        string expected = string.Join(", ", Downloads.Known.Keys), name = flags.Required("name", expected);
+        string name = flags.Place("name");
         if (!Downloads.Known.TryGetValue(name, out IReadOnlyList<RemoteFile>? files))
-            throw new InputException($"name: found '{name}', expected {expected}");
+            throw new InputException($"name: found '{name}', expected {string.Join(", ", Downloads.Known.Keys)}");
         Downloads.Fetch(files, flags.Text("--out", "a folder") ?? name, Console.WriteLine, interrupt);
         return 0;
     }

@@ -42,6 +42,8 @@ public sealed record DataSource(string Name, ImageSet Train, ImageSet Test, bool
         {
             throw FileErrors.At(path, e);
         }
+        if (Directory.Exists(path) && PictureSource.HasPictures(path))
+            throw new InputException($"{path}: found a folder of pictures, expected a file that 'tools/data.cs prepare' makes of them, or a folder with MNIST or CIFAR-10 files");
         return MnistFolder.Load(path);
     }
 

@@ -18,7 +18,7 @@ internal sealed class PictureSource : IDisposable
     private PictureSource(string source, IEnumerable<Item> items, ZipArchive? zip)
     {
         _zip = zip;
-        _items = [.. items.Where(IsPicture).OrderBy(item => item.Name, StringComparer.Ordinal)];
+        _items = [.. items.Where(item => IsPicture(item.Name)).OrderBy(item => item.Name, StringComparer.Ordinal)];
         if (_items.Length > 0)
             return;
         Dispose();
@@ -86,7 +86,10 @@ internal sealed class PictureSource : IDisposable
         }
     }
 
-    private static bool IsPicture(Item item) => Extensions.Contains(Path.GetExtension(item.Name), StringComparer.OrdinalIgnoreCase);
+    /// <summary>Whether there are pictures right in a folder.</summary>
+    public static bool HasPictures(string folder) => Directory.EnumerateFiles(folder).Any(IsPicture);
+
+    private static bool IsPicture(string name) => Extensions.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase);
 
     /// <summary>What a person calls a picture: its path within the source, on one line.</summary>
     public string NameOf(int index) => new([.. _items[index].Name.Select(c => char.IsControl(c) ? '?' : c)]);
