@@ -37,6 +37,9 @@ public sealed class GoldenFile
 
     private readonly SafeTensors _file;
     private readonly Dictionary<string, double> _deviations = [];
+    // Images of a batch, or training steps: of a damaged number there would be no end.
+    private const int MostCounted = 65536;
+
     private readonly HashSet<string> _zeroGradients = [];
     private readonly Dictionary<string, JsonElement> _recipe = [];
     private readonly JsonElement _config, _hyper;
@@ -108,9 +111,9 @@ public sealed class GoldenFile
     {
         if (!_file.Metadata.TryGetValue(key, out string? text) && otherwise is { } value)
             return value;
-        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count > 0
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count is > 0 and <= MostCounted
             ? count
-            : throw Wrong($"metadata '{key}': found '{text}', expected a number above 0");
+            : throw Wrong($"metadata '{key}': found '{text}', expected a whole number from 1 to {MostCounted}");
     }
 
     /// <summary>A size of the network.</summary>

@@ -168,6 +168,7 @@ public sealed class ParityTests
     [InlineData("hyper", "{\"optimizers\":{\"ae\":{\"algo\":\"adam\",\"lr\":1}}}", "beta1")]
     [InlineData("batch", "many", "'batch'", "many")]
     [InlineData("batch", "4", "input.x", "[4, 400]")]
+    [InlineData("trace_iterations", "1000000000", "'trace_iterations'", "expected a whole number from 1 to 65536")]
     [InlineData("f32_deviation", "[]", "metadata")]
     public void Contradictions_are_one_line(string key, string value, params string[] mentions)
     {

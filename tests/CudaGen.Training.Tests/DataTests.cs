@@ -470,6 +470,70 @@ public sealed class DataTests : IDisposable
         }
     }
 
+    /// <summary>
+    /// 32x16 pixels in four fields, which the file stores as red, green, blue and white in reading order. The eight orientations are
+    /// those of Exif 2.3: 6, for one, has the first row at the right and the first column on top.
+    /// </summary>
+    [Theory]
+    [InlineData(0, "rgbw")]
+    [InlineData(1, "rgbw")]
+    [InlineData(2, "grwb")]
+    [InlineData(3, "wbgr")]
+    [InlineData(4, "bwrg")]
+    [InlineData(5, "rbgw")]
+    [InlineData(6, "brwg")]
+    [InlineData(7, "wgbr")]
+    [InlineData(8, "gwrb")]
+    [InlineData(9, "rgbw")]
+    public void Jpeg_images_stand_as_the_camera_was_held(ushort orientation, string fields)
+    {
+        byte[] stored = Convert.FromBase64String(
+            "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIxwcKDcpLDAxNDQ0Hyc5PTgyPC4zNDL/2wBDAQkJCQ"
+            + "wLDBgNDRgyIRwhMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjL/wAARCAAQACADAREAAhEBAxEB/8QAHwAAAQUBAQEBAQEAAAAA"
+            + "AAAAAAECAwQFBgcICQoL/8QAtRAAAgEDAwIEAwUFBAQAAAF9AQIDAAQRBRIhMUEGE1FhByJxFDKBkaEII0KxwRVS0fAkM2JyggkKFhcYGRolJicoKSo0NTY3ODk6Q0RFRk"
+            + "dISUpTVFVWV1hZWmNkZWZnaGlqc3R1dnd4eXqDhIWGh4iJipKTlJWWl5iZmqKjpKWmp6ipqrKztLW2t7i5usLDxMXGx8jJytLT1NXW19jZ2uHi4+Tl5ufo6erx8vP09fb3"
+            + "+Pn6/8QAHwEAAwEBAQEBAQEBAQAAAAAAAAECAwQFBgcICQoL/8QAtREAAgECBAQDBAcFBAQAAQJ3AAECAxEEBSExBhJBUQdhcRMiMoEIFEKRobHBCSMzUvAVYnLRChYkNO"
+            + "El8RcYGRomJygpKjU2Nzg5OkNERUZHSElKU1RVVldYWVpjZGVmZ2hpanN0dXZ3eHl6goOEhYaHiImKkpOUlZaXmJmaoqOkpaanqKmqsrO0tba3uLm6wsPExcbHyMnK0tPU"
+            + "1dbX2Nna4uPk5ebn6Onq8vP09fb3+Pn6/9oADAMBAAIRAxEAPwDi6+ZP3EKAPSq+aP4vCgDwav68P0wKAPuKvw49MKAP/9k=");
+        foreach (bool little in new[] { true, false })
+        {
+            byte[] tiff = [.. little ? "II"u8 : "MM"u8, .. Word(42, little), .. new byte[4], .. Word(1, little),
+                .. Word(0x0112, little), .. Word(3, little), .. new byte[4], .. Word(orientation, little), .. new byte[6]];
+            // The offset of the directory, 8, and the count of values, 1, have four bytes.
+            (little ? [8, 0, 0, 0] : (byte[])[0, 0, 0, 8]).CopyTo(tiff, 4);
+            (little ? [1, 0, 0, 0] : (byte[])[0, 0, 0, 1]).CopyTo(tiff, 14);
+            byte[] exif = [.. "Exif\0\0"u8, .. tiff], file = [.. stored[..2], 0xFF, 0xE1, .. Word((ushort)(exif.Length + 2), false), .. exif, .. stored[2..]];
+            try
+            {
+                Picture picture = ImageFile.Decode("a.jpg", file);
+                Assert.Equal(orientation is >= 5 and <= 8 ? (16, 32) : (32, 16), (picture.Width, picture.Height));
+                int w = picture.Width, h = picture.Height;
+                Assert.Equal(fields, string.Concat(new[] { (w / 4, h / 4), (3 * w / 4, h / 4), (w / 4, 3 * h / 4), (3 * w / 4, 3 * h / 4) }.Select(Colour)));
+
+                char Colour((int X, int Y) at)
+                {
+                    ReadOnlySpan<byte> pixel = picture.Pixels.AsSpan((at.Y * w + at.X) * 3, 3);
+                    return (pixel[0] > 128, pixel[1] > 128, pixel[2] > 128) switch { (true, true, true) => 'w', (true, _, _) => 'r', (_, true, _) => 'g', _ => 'b' };
+                }
+            }
+            catch (DeviceException e)
+            {
+                Assert.Skip(e.Message);
+            }
+            // Damaged anywhere, it is still an answer.
+            for (int cut = 0; cut < 60; cut++)
+                Assert.InRange(Exif.Orientation(file.AsSpan(0, cut)), 1, 8);
+            for (int at = 2; at < 60; at++)
+            {
+                byte[] damaged = [.. file];
+                damaged[at] ^= 0xFF;
+                Assert.InRange(Exif.Orientation(damaged), 1, 8);
+            }
+        }
+
+        static byte[] Word(ushort value, bool little) => little ? [(byte)value, (byte)(value >> 8)] : [(byte)(value >> 8), (byte)value];
+    }
+
     [Fact]
     public void Jpeg_images_are_read_or_named()
     {

@@ -13,7 +13,7 @@ public static class ImageFile
 
     internal static string SizeLimits => $"1 to {MaxSide} pixels a side and at most {MaxPixels} in all";
 
-    /// <summary>Reads an image as 8-bit RGB. What is transparent lies on white. An orientation in the metadata is not applied.</summary>
+    /// <summary>Reads an image as 8-bit RGB. What is transparent lies on white. A JPEG image is turned as its camera says that it was held.</summary>
     /// <exception cref="InputException">The file cannot be read, or is no sound JPEG or PNG image.</exception>
     /// <exception cref="DeviceException">It is a JPEG image, and libjpeg-turbo is not installed.</exception>
     public static Picture Read(string path)
@@ -45,7 +45,7 @@ public static class ImageFile
             if (bytes is not [0xFF, 0xD8, 0xFF, ..])
                 throw new InvalidDataException($"starts with 0x{Convert.ToHexString(bytes[..Math.Min(4, bytes.Length)])}, expected a JPEG or PNG image");
             byte[] pixels = Jpeg.Decode(bytes, MaxPixels, out int width, out int height);
-            return new Picture(width, height, 3, pixels);
+            return Exif.Upright(new Picture(width, height, 3, pixels), Exif.Orientation(bytes));
         }
         catch (InvalidDataException e)
         {

@@ -150,7 +150,7 @@ public sealed class ImagePreparation(string source, string target, int size, boo
     private string Key(PictureSource pictures)
     {
         byte[] digest = SHA256.HashData(Encoding.UTF8.GetBytes(string.Join("\0\0", pictures.Facts)));
-        return string.Create(CultureInfo.InvariantCulture, $"cudagen-journal-2 size {size} crop {crop} pictures {System.Convert.ToHexString(digest)}");
+        return string.Create(CultureInfo.InvariantCulture, $"cudagen-journal-3 size {size} crop {crop} pictures {System.Convert.ToHexString(digest)}");
     }
 
     private (int Done, int Written, List<string> Skipped) ReadJournal(string key, long partialLength)
