@@ -31,7 +31,7 @@ public static class BenchCommand
         FlagValues.Flag("--blocks", "CPU: turns of each side (default: 12)"),
         FlagValues.Flag("--steps", "CPU: steps of a turn (default: 40)"),
         FlagValues.Flag("--python", "CPU: Python that has torch; 'none' to time this side alone (default: python3)"),
-        FlagValues.Switch("--convolutions", "CPU: time the three passes of 3x3 convolutions, too"),
+        FlagValues.Switch("--convolutions", "CPU: time the three passes of convolutions, too"),
     ];
 
     private static readonly Option[] OfCuda =

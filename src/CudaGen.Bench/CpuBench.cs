@@ -66,7 +66,7 @@ internal sealed class CpuBench(Results results, int threads, int blocks, int ste
     }
 
     /// <summary>
-    /// The passes of 3x3 convolutions with SAME padding. Operations are counted as a direct pass does them, on the padding too, so what takes
+    /// The passes of convolutions with SAME padding. Operations are counted as a direct pass does them, on the padding too, so what takes
     /// fewer exceeds the ceiling.
     /// </summary>
     public void Convolutions()
@@ -74,10 +74,14 @@ internal sealed class CpuBench(Results results, int threads, int blocks, int ste
         using Device device = Device.Cpu(threads);
         var rows = new JsonArray();
         Console.WriteLine();
-        Console.WriteLine($"{"3x3 convolution",-26} {"forward",16} {"backward data",16} {"backward filter",16}   GFLOP/s (share of the ceiling)");
-        foreach ((int size, int c, int k, int stride) in new[] { (32, 16, 16, 1), (32, 32, 32, 1), (16, 32, 64, 1), (16, 64, 64, 1), (8, 96, 96, 1), (5, 96, 96, 1), (32, 32, 32, 2) })
+        Console.WriteLine($"{"convolution",-26} {"forward",16} {"backward data",16} {"backward filter",16}   GFLOP/s (share of the ceiling)");
+        foreach ((int size, int c, int k, int kernel, int stride) in new[]
         {
-            var shape = ConvolutionShape.Same(new(128, size, size, c), new(k, 3, 3, c), stride);
+            (32, 16, 16, 3, 1), (32, 32, 32, 3, 1), (16, 32, 64, 3, 1), (16, 64, 64, 3, 1), (8, 96, 96, 3, 1), (5, 96, 96, 3, 1), (32, 32, 32, 3, 2),
+            (28, 32, 64, 4, 2), (32, 64, 128, 4, 2), (16, 128, 256, 4, 2), (8, 256, 512, 4, 2),
+        })
+        {
+            var shape = ConvolutionShape.Same(new(128, size, size, c), new(k, kernel, kernel, c), stride);
             using var plan = new ConvolutionPlan(device, shape);
             using var arena = new Arena(device, "convolutions", ((long)shape.X.Length + shape.W.Length + shape.Y.Length + k) * sizeof(float) + 4096);
             Tensor x = arena.Take(shape.X), w = arena.Take(shape.W), y = arena.Take(shape.Y), bias = arena.Take(new Shape(k));
@@ -87,9 +91,8 @@ internal sealed class CpuBench(Results results, int threads, int blocks, int ste
                 Rate(shape.Flops, () => Convolution.BackwardData(device, plan, x, y, w)),
                 Rate(shape.Flops, () => Convolution.BackwardFilter(device, plan, w, y, x)),
             ];
-            string name = $"128 x {size} x {size}, {c} to {k}" + (stride == 1 ? "" : $", stride {stride}");
-            PrintRates(name, rates);
-            rows.Add((JsonNode)new JsonObject { ["convolution"] = name, ["gflops"] = Rounded(rates, 1) });
+            PrintRates($"{shape}", rates);
+            rows.Add((JsonNode)new JsonObject { ["convolution"] = $"{shape}", ["gflops"] = Rounded(rates, 1) });
         }
         _results["convolutions"] = rows;
     }

@@ -28,13 +28,20 @@ public sealed class ConvolutionPlan : IDisposable
         }
         else if (!device.IsReference)
         {
-            bool winograd = Winograd.Pays(shape);
-            ForwardPass = winograd ? WinogradPass.Forward(shape) : DirectPass.Forward(shape);
-            BackwardPass = winograd ? WinogradPass.BackwardData(shape) : DirectPass.BackwardData(shape);
-            FilterPass = winograd ? new WinogradFilterPass(shape) : new FilterPass(shape);
+            if (!Winograd.Pays(shape))
+                (ForwardPass, BackwardPass, FilterPass) = (DirectPass.Forward(shape), DirectPass.BackwardData(shape), new FilterPass(shape));
+            else if (shape.Stride == 1)
+                (ForwardPass, BackwardPass, FilterPass) = Filtered<ThreeTaps>(shape, device.Workers.Count);
+            else
+                (ForwardPass, BackwardPass, FilterPass) = Filtered<TwoTaps>(shape, device.Workers.Count);
         }
         LiveObjects.Add(LiveObject.Plan);
     }
+
+    private static (IConvolutionPass, IConvolutionPass, IFilterPass) Filtered<TFilter>(ConvolutionShape shape, int threads)
+        where TFilter : struct, IFilter
+        => (WinogradPass<TFilter>.Forward(shape, threads), WinogradPass<TFilter>.BackwardData(shape, threads),
+            new WinogradFilterPass<TFilter>(shape, threads));
 
     private static ICudaConvolution WithLibrary(Device device, Dnn dnn, ConvolutionShape shape)
     {

@@ -34,6 +34,9 @@ public sealed unsafe class Workers : IDisposable
     private int _sleepers, _callerSleeps;
     private bool _stop;
 
+    [ThreadStatic]
+    private static int _current;
+
     private delegate*<void*, int, void> _body;
     private void* _context;
     private int _first, _total;
@@ -59,13 +62,17 @@ public sealed unsafe class Workers : IDisposable
         _threads = new Thread[count - 1];
         for (int i = 0; i < _threads.Length; i++)
         {
-            _threads[i] = new Thread(Work) { IsBackground = true, Name = $"CudaGen worker {i + 1}" };
+            int number = i + 1;
+            _threads[i] = new Thread(() => Work(number)) { IsBackground = true, Name = $"CudaGen worker {number}" };
             _threads[i].Start();
         }
     }
 
     /// <summary>Threads that compute, the caller included.</summary>
     public int Count { get; }
+
+    /// <summary>Within a chunk, the thread that runs it, in [0, <see cref="Count"/>), for memory that a thread uses from chunk to chunk.</summary>
+    public static int Current => _current;
 
     /// <summary>
     /// Calls <paramref name="body"/>(context, i) once for each i in [0, chunks), in any order and on any thread, and
@@ -165,8 +172,9 @@ public sealed unsafe class Workers : IDisposable
             _finished.Release();
     }
 
-    private void Work()
+    private void Work(int number)
     {
+        _current = number;
         long idleSince = Stopwatch.GetTimestamp(), gaveWay = idleSince;
         while (!Volatile.Read(ref _stop))
         {

@@ -61,12 +61,18 @@ public sealed class ConvolutionTests
         Assert.False(Pays(1, 8, 32, 3, 2, 1));
         Assert.False(Pays(1, 8, 32, 5, 1, 2));
         Assert.False(Pays(1, 0, 32, 3, 1, 2));
+        Assert.True(Pays(1, 8, 32, 4, 2, 1));
+        Assert.True(Pays(1000, 8, 32, 4, 2, 1));
+        Assert.False(Pays(1, 4, 32, 4, 2, 1));
+        Assert.False(Pays(1, 19, 32, 4, 2, 1));
+        Assert.False(Pays(1, 16, 32, 4, 1, 1));
+        Assert.False(Pays(1, 0, 32, 4, 2, 2));
 
         static bool Pays(int n, int size, int channels, int kernel, int stride, int padding)
             => Cpu.Winograd.Pays(new(new(n, size, size, channels), new(32, kernel, kernel, channels), stride, new(padding, padding, padding, padding)));
     }
 
-    [Theory, InlineData("tiles, odd"), InlineData("batch 20"), InlineData("17 to 3 channels"), InlineData("a layer of a GAN")]
+    [Theory, InlineData("tiles, odd"), InlineData("phases, odd one way"), InlineData("batch 20"), InlineData("17 to 3 channels"), InlineData("a layer of a GAN")]
     public void An_image_has_the_same_bits_in_any_batch(string name)
     {
         ConvolutionShape all = ByName(name), one = new(new(1, all.X[1], all.X[2], all.X[3]), all.W, all.Stride, all.Padding);

@@ -55,6 +55,15 @@ internal static class ConvolutionRows
         ("tiles, uneven panels", New(1, 6, 8, 80, 112, 3, 3, 1, new(1, 1, 1, 1))),
         ("tiles of four images in a task", New(19, 4, 4, 16, 32, 3, 3, 1, new(1, 1, 1, 1))),
         ("tiles in parts", New(10, 16, 14, 16, 16, 3, 3, 1, new(1, 1, 1, 1))),
+        ("phases", New(1, 8, 16, 16, 32, 4, 4, 2, new(1, 1, 1, 1))),
+        ("phases, odd one way", New(3, 18, 16, 32, 16, 4, 4, 2, new(1, 1, 1, 1))),
+        ("phases, odd", New(1, 18, 18, 16, 16, 4, 4, 2, new(1, 1, 1, 1))),
+        ("phases, no padding", New(1, 34, 36, 16, 16, 4, 4, 2, default)),
+        ("phases, top and right", New(2, 16, 16, 48, 16, 4, 4, 2, new(2, 0, 0, 2))),
+        ("phases, bottom and left", New(2, 16, 8, 16, 48, 4, 4, 2, new(0, 2, 2, 0))),
+        ("phases, uneven panels", New(1, 8, 8, 80, 112, 4, 4, 2, new(1, 1, 1, 1))),
+        ("phases of many images", New(35, 8, 8, 16, 16, 4, 4, 2, new(1, 1, 1, 1))),
+        ("phases in groups", New(2, 16, 8, 128, 64, 4, 4, 2, new(1, 1, 1, 1))),
     ];
 
     private static readonly Activation[] Kinds =
@@ -97,7 +106,11 @@ internal static class ConvolutionRows
             Plan = device => new ConvolutionPlan(device, shape),
             Run = t => Convolution.Forward(t.Device, t.Plan<ConvolutionPlan>(), t["y"], t["x"], t["w"], t.Optional("b"), activation),
             Oracle = a => Reference(a, activation),
-            Magnitude = a => Reference(a, default),
+            Magnitude = a =>
+            {
+                Reference(a, default);
+                AddPartners(shape, a["y"], shape.Y, 1);
+            },
             Bfloat16Roundings = Roundings,
         };
 
@@ -117,7 +130,11 @@ internal static class ConvolutionRows
             Plan = device => new ConvolutionPlan(device, shape),
             Run = t => Convolution.BackwardData(t.Device, t.Plan<ConvolutionPlan>(), t["dx"], t["dy"], t["w"], t.Optional("b"), activation),
             Oracle = a => Reference(a, activation),
-            Magnitude = a => Reference(a, default),
+            Magnitude = a =>
+            {
+                Reference(a, default);
+                AddPartners(shape, a["dx"], shape.X, shape.Stride);
+            },
             Bfloat16Roundings = Roundings,
         };
 
@@ -134,9 +151,36 @@ internal static class ConvolutionRows
         Plan = device => new ConvolutionPlan(device, shape),
         Run = t => Convolution.BackwardFilter(t.Device, t.Plan<ConvolutionPlan>(), t["dw"], t["dy"], t["x"]),
         Oracle = a => Convolution.ReferenceBackwardFilter<double>(shape, a["dw"], a["dy"], a["x"]),
-        Magnitude = a => Convolution.ReferenceBackwardFilter<double>(shape, a["dw"], a["dy"], a["x"]),
+        Magnitude = a =>
+        {
+            Convolution.ReferenceBackwardFilter<double>(shape, a["dw"], a["dy"], a["x"]);
+            AddPartners(shape, a["dw"], shape.W, shape.Stride);
+        },
         Bfloat16Roundings = Roundings,
     };
+
+    // F(2x2, 2x2) makes d0 g0 + d1 g1 as (d0 - d1) g0 + d1 (g0 + g1), and the other output of the tile, d1 g0 + d2 g1, from d1 (g0 + g1) too:
+    // along each axis, terms of an element's partner in its tile come in twice, with either sign, and so do their roundings. Partners lie
+    // `step` apart in images (N, H, W, C) or kernels (K, R, S, C).
+    private static void AddPartners(ConvolutionShape convolution, double[] magnitude, Shape images, int step)
+    {
+        if (convolution.Stride != 2 || !Cpu.Winograd.Pays(convolution))
+            return;
+        (int height, int width, int channels) = (images[1], images[2], images[3]);
+        Add(width * channels, height);
+        Add(channels, width);
+
+        void Add(int pixel, int extent)
+        {
+            double[] own = [.. magnitude];
+            for (int i = 0; i < magnitude.Length; i++)
+            {
+                int at = i / pixel % extent, partner = (at / step ^ 1) * step + at % step;
+                // A partner beyond the image is not made; its terms are counted as many as the element's.
+                magnitude[i] += 2 * own[partner < extent ? i + (partner - at) * pixel : i];
+            }
+        }
+    }
 
     public static IEnumerable<GradientTest> Gradients
     {
