@@ -5,7 +5,7 @@
 //               running mean += m (mean - running mean)
 //               running var  += m (sum (x - mean)^2 / (rows - 1) - running var)
 //   inference   the same y with the running statistics
-//   backward    g = dy f'(y)                dbeta += sum g             dgamma += sum g (x - mean) r
+//   backward    g = dy f'(y)                dbeta += sum g             dgamma += sum g (x - mean) r, or =, as `add` says
 //               dx = gamma r (g - sum g / rows - (x - mean) r^2 sum g (x - mean) / rows)
 //               needs x, y (not where f is linear), mean and r; dx is overwritten and may be dy
 //
@@ -153,7 +153,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 // What the last pass subtracts from each g: offset, and slope times x - mean. Grid ceil(C / 32).
 extern "C" __global__ void __launch_bounds__(BLOCK)
     batch_norm_backward_totals(float* offset, float* slope, float* dgamma, float* dbeta, const float* partial,
-                               const float* rstd, unsigned slabs, unsigned rows, unsigned channels)
+                               const float* rstd, unsigned slabs, unsigned rows, unsigned channels, int add)
 {
     unsigned c = blockIdx.x * WARP + threadIdx.x;
     float sum = column_total(partial + c, slabs, 2 * channels, c < channels);
@@ -164,9 +164,9 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
     offset[c] = sum / rows;
     slope[c] = product * r * r / rows;
     if (dbeta != nullptr)
-        dbeta[c] += sum;
+        dbeta[c] = add ? dbeta[c] + sum : sum;
     if (dgamma != nullptr)
-        dgamma[c] += product * r;
+        dgamma[c] = add ? dgamma[c] + product * r : product * r;
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK)

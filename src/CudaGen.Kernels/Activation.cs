@@ -90,23 +90,45 @@ public readonly record struct Activation(ActivationKind Kind, float Slope = 0)
 }
 
 /// <summary>
+/// Equal parts of a batch. The gradient of a bias is the sum over the first <paramref name="Summed"/> of <paramref name="Count"/>, each summed
+/// by itself and then added to those before. A Wasserstein loss weighs real and generated images with opposite signs, so the gradients of
+/// many biases are zero: two sums of the same form cancel to the last bit, one sum leaves round-off, which Adam and RMSProp would turn
+/// into whole steps.
+/// </summary>
+/// <param name="Count">Parts; the rows of a batch are a multiple of it.</param>
+/// <param name="Summed">How many count, from 1 to all.</param>
+public readonly record struct BatchParts(int Count, int Summed)
+{
+    /// <summary>The batch as a whole.</summary>
+    public static BatchParts Whole => new(1, 1);
+
+    /// <summary>The most parts that scratch memory is planned for: real images, generated ones, and those between.</summary>
+    internal const int Most = 3;
+}
+
+/// <summary>
 /// Bias and activation of a layer, for outputs of any shape whose last extent is the C channels.
 /// <code>
 /// forward            y = f(x + b)
-/// backward           dx = dy * f'(y)      db += sum over all but the channels of dx
+/// backward           dx = dy * f'(y)      db += sum over all but the channels of dx, or db = that sum
 /// backward tangent   tdx = tdy * f'(y) + tx * dx * f''/f'(y)
 /// </code>
-/// The backward pass needs y; dx is overwritten and may be dy itself, db is accumulated. The last is the derivative of the
-/// backward pass along tangents: tx of what f is applied to, tdy of dy; it needs y and dx.
+/// The backward pass needs y; dx is overwritten and may be dy itself, db is accumulated unless asked otherwise. The last is the derivative
+/// of the backward pass along tangents: tx of what f is applied to, tdy of dy; it needs y and dx.
 /// </summary>
 public static unsafe class BiasActivation
 {
     // SLAB of activation.cu: rows of one partial column sum.
     private const int Slab = 64;
 
+    // Rows that one block still takes by itself, 32 at a time for 8 channels, which are one sector of memory.
+    private const int FewRows = 512;
+    private static readonly Dim3 NarrowBlock = new(8, 32), WideBlock = new(32, 8);
+
     private static readonly Kernel ForwardKernel = new(KernelFiles.Activation, "bias_activation_forward");
     private static readonly Kernel BackwardKernel = new(KernelFiles.Activation, "activation_backward");
     private static readonly Kernel BiasBackwardKernel = new(KernelFiles.Activation, "bias_activation_backward");
+    private static readonly Kernel BiasBackwardSlabsKernel = new(KernelFiles.Activation, "bias_activation_backward_slabs");
     private static readonly Kernel ColumnSumKernel = new(KernelFiles.Activation, "column_sum");
     private static readonly Kernel TangentKernel = new(KernelFiles.Activation, "activation_backward_tangent");
 
@@ -145,11 +167,13 @@ public static unsafe class BiasActivation
         => device.LaunchOver(ForwardKernel, y.Length, y, x, bias, y.Length, y.Shape.Channels, (int)activation.Kind, activation.Slope);
 
     /// <summary>
-    /// dx = dy * f'(y) and dbias += its sum over rows. <paramref name="dx"/> may be <paramref name="dy"/>;
-    /// <paramref name="dbias"/> has shape (C) or is null.
+    /// dx = dy * f'(y) and dbias += its sum over rows, or dbias = that sum without <paramref name="add"/>, which spares zeroing it.
+    /// <paramref name="dx"/> may be <paramref name="dy"/>; <paramref name="dbias"/> has shape (C) or is null. The sum is over
+    /// <paramref name="parts"/> of the rows of the batch, or over all.
     /// </summary>
-    /// <exception cref="ShapeException">dx, dy and y differ, or dbias does not fit their channels.</exception>
-    public static void Backward(Device device, Tensor dx, Tensor dy, Tensor y, Tensor? dbias, Activation activation)
+    /// <exception cref="ShapeException">dx, dy and y differ, dbias does not fit their channels, or the rows are no such parts.</exception>
+    public static void Backward(Device device, Tensor dx, Tensor dy, Tensor y, Tensor? dbias, Activation activation, bool add = true,
+        BatchParts? parts = null)
     {
         ArgumentNullException.ThrowIfNull(device);
         Shape.RequireEqual(dx, dy);
@@ -157,30 +181,57 @@ public static unsafe class BiasActivation
         int channels = y.Shape.Channels;
         if (dbias is { } db)
             Shape.RequireLength(db, channels);
+        BatchParts batch = parts ?? BatchParts.Whole;
+        int rows = y.Length / Math.Max(channels, 1);
+        if (rows % batch.Count != 0)
+            throw new ShapeException($"Backward: the rows of {y.Shape} are not {batch.Count} equal parts");
         if (device.Kind == DeviceKind.Cuda)
-            LaunchBackward(device, dx, dy, y, dbias, activation);
-        else if (device.IsReference)
-            ReferenceBackward<float>(dx.Span, dy.Span, y.Span, dbias is null ? default : dbias.Value.Span, channels, activation);
-        else
-            ElementWise.BiasActivationBackward(device, dx, dy, y, dbias, activation);
-    }
-
-    private static void LaunchBackward(Device device, Tensor dx, Tensor dy, Tensor y, Tensor? dbias, Activation activation)
-    {
-        int n = y.Length, channels = y.Shape.Channels;
-        if (dbias is not { } db)
         {
-            device.LaunchOver(BackwardKernel, n, dx, dy, y, n, (int)activation.Kind, activation.Slope);
+            LaunchBackward(device, dx, dy, y, rows, dbias, activation, add, batch);
             return;
         }
-        if (n == 0)
-            return;
-        int rows = n / channels, slabs = (rows + Slab - 1) / Slab, warps = (channels + 31) / 32;
-        nint partial = (nint)device.Scratch(slabs * channels);
-        device.Launch(BiasBackwardKernel, new(slabs, warps), new(32, 8), 0, dx, partial, dy, y, rows, channels, (int)activation.Kind,
-            activation.Slope);
-        device.Launch(ColumnSumKernel, warps, new(32, 8), 0, db, partial, slabs, channels);
+        if (!add)
+            dbias?.Span.Clear();
+        Shape part = new(rows / batch.Count, channels);
+        for (int i = 0; i < batch.Count; i++)
+        {
+            int first = i * part.Length;
+            (Tensor dxPart, Tensor dyPart, Tensor yPart) = (dx.Slice(first, part), dy.Slice(first, part), y.Slice(first, part));
+            Tensor? sum = i < batch.Summed ? dbias : null;
+            if (device.IsReference)
+                ReferenceBackward<float>(dxPart.Span, dyPart.Span, yPart.Span, sum is null ? default : sum.Value.Span, channels, activation);
+            else
+                ElementWise.BiasActivationBackward(device, dxPart, dyPart, yPart, sum, activation);
+        }
     }
+
+    private static void LaunchBackward(Device device, Tensor dx, Tensor dy, Tensor y, int rows, Tensor? dbias, Activation activation, bool add,
+        BatchParts batch)
+    {
+        int channels = y.Shape.Channels;
+        bool linear = activation.Kind == ActivationKind.Linear, nothingToWrite = linear && dx.Address == dy.Address;
+        if (dbias is not { } db)
+        {
+            if (!nothingToWrite)
+                device.LaunchOver(BackwardKernel, y.Length, dx, dy, y, y.Length, (int)activation.Kind, activation.Slope);
+            return;
+        }
+        (Tensor? written, Tensor? read) = (nothingToWrite ? null : dx, linear ? null : y);
+        int part = rows / batch.Count, slabs = (part + Slab - 1) / Slab;
+        if (rows <= FewRows)
+        {
+            device.Launch(BiasBackwardKernel, Blocks(channels, NarrowBlock), NarrowBlock, 0, written, db, dy, read, rows, channels, part, batch.Summed,
+                add ? 1 : 0, (int)activation.Kind, activation.Slope);
+            return;
+        }
+        int columns = Blocks(channels, WideBlock);
+        nint partial = (nint)device.Scratch(batch.Count * slabs * channels);
+        device.Launch(BiasBackwardSlabsKernel, new(batch.Count * slabs, columns), WideBlock, 0, written, partial, dy, read, channels, part, slabs,
+            (int)activation.Kind, activation.Slope);
+        device.Launch(ColumnSumKernel, columns, WideBlock, 0, db, partial, slabs, channels, batch.Summed, add ? 1 : 0);
+    }
+
+    private static int Blocks(int channels, Dim3 block) => (channels + block.X - 1) / block.X;
 
     /// <summary>
     /// tdx = tdy f'(y) + tx dx f''(y) / f'(y): how dx = dy f'(y) changes where x moves along tx and dy along tdy (Pearlmutter 1994).
@@ -212,7 +263,7 @@ public static unsafe class BiasActivation
 
     /// <summary>Floats of scratch memory that both passes need for an output of this shape, on any device.</summary>
     public static int ScratchFloats(Shape y)
-        => Math.Max(ElementWise.BiasActivationScratch(y), (y.Length / Math.Max(y.Channels, 1) + Slab - 1) / Slab * y.Channels);
+        => Math.Max(ElementWise.BiasActivationScratch(y), (y.Length / Math.Max(y.Channels, 1) / Slab + BatchParts.Most) * y.Channels);
 
     internal static void ReferenceForward<T>(Span<T> y, ReadOnlySpan<T> bias, int channels, Activation activation)
         where T : IFloatingPointIeee754<T>

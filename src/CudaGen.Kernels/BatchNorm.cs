@@ -16,7 +16,7 @@ namespace CudaGen.Kernels;
 ///             dx = gamma r (g - mean(g) - (x - mean) r^2 mean(g (x - mean)))
 /// </code>
 /// The backward pass is that of training; it needs x, y and the mean and r that the forward pass saved; y is not read
-/// where f is linear. dx is overwritten and may be dy itself, dgamma and dbeta are accumulated. Without gamma and beta
+/// where f is linear. dx is overwritten and may be dy itself, dgamma and dbeta are accumulated unless asked otherwise. Without gamma and beta
 /// they are 1 and 0. With a momentum of 0 the running statistics are left alone.
 /// </summary>
 public static unsafe class BatchNorm
@@ -188,11 +188,12 @@ public static unsafe class BatchNorm
     }
 
     /// <summary>
-    /// dx, dgamma and dbeta of the training pass, from the gradient of y; dgamma and dbeta (C) may be null.
+    /// dx, dgamma and dbeta of the training pass, from the gradient of y; dgamma and dbeta (C) may be null. These two are added to what they
+    /// were, or overwritten without <paramref name="add"/>.
     /// </summary>
     /// <exception cref="ShapeException">The tensors do not fit each other.</exception>
     public static void Backward(Device device, Tensor dx, Tensor? dgamma, Tensor? dbeta, Tensor dy, Tensor x, Tensor y, Tensor mean, Tensor rstd,
-        Tensor? gamma, Activation activation = default)
+        Tensor? gamma, Activation activation = default, bool add = true)
     {
         int channels = Check(device, dx, x, dgamma, dbeta);
         Shape.RequireEqual(dy, x);
@@ -203,8 +204,13 @@ public static unsafe class BatchNorm
             Shape.RequireLength(g, channels);
         if (device.Kind == DeviceKind.Cuda)
         {
-            LaunchBackward(device, dx, dgamma, dbeta, dy, x, y, mean, rstd, gamma, activation);
+            LaunchBackward(device, dx, dgamma, dbeta, dy, x, y, mean, rstd, gamma, activation, add);
             return;
+        }
+        if (!add)
+        {
+            dgamma?.Span.Clear();
+            dbeta?.Span.Clear();
         }
         if (device.IsReference)
         {
@@ -271,7 +277,7 @@ public static unsafe class BatchNorm
     }
 
     private static void LaunchBackward(Device device, Tensor dx, Tensor? dgamma, Tensor? dbeta, Tensor dy, Tensor x, Tensor y, Tensor mean,
-        Tensor rstd, Tensor? gamma, Activation f)
+        Tensor rstd, Tensor? gamma, Activation f, bool add)
     {
         Slabs slabs = new(x.Shape);
         float* scratch = device.Scratch(ScratchFloats(x.Shape));
@@ -279,7 +285,7 @@ public static unsafe class BatchNorm
         device.Launch(BackwardSumsKernel, slabs.Grid, Slabs.Block, 0, partial, dy, x, y, mean, slabs.Rows, slabs.Channels, slabs.Length,
             (int)f.Kind, f.Slope);
         device.Launch(BackwardTotalsKernel, slabs.Warps, Slabs.Block, 0, offset, slope, dgamma, dbeta, partial, rstd, slabs.Count, slabs.Rows,
-            slabs.Channels);
+            slabs.Channels, add ? 1 : 0);
         device.LaunchOver(BackwardKernel, x.Length, dx, dy, x, y, mean, rstd, gamma, offset, slope, x.Length, slabs.Channels, (int)f.Kind, f.Slope);
     }
 

@@ -89,9 +89,9 @@ public sealed class ConvolutionPlan : IDisposable
 /// <code>
 /// forward           y  = f(x * w + b)
 /// backward data     dx = dy *' w          (the forward pass of a transposed convolution: also with bias and f)
-/// backward filter   dw += sum over pixels of dy x
+/// backward filter   dw += sum over pixels of dy x, or dw = that sum
 /// </code>
-/// dy is the gradient before the activation (<see cref="BiasActivation.Backward"/>). dx is overwritten, dw accumulated.
+/// dy is the gradient before the activation (<see cref="BiasActivation.Backward"/>). dx is overwritten, dw accumulated unless asked otherwise.
 /// </summary>
 public static unsafe class Convolution
 {
@@ -131,14 +131,19 @@ public static unsafe class Convolution
             plan.BackwardPass!.Run(device, (float*)dx.Address, (float*)dy.Address, (float*)w.Address, bias, activation);
     }
 
-    /// <summary>dw += sum over pixels of dy x.</summary>
+    /// <summary>dw += sum over pixels of dy x, or dw = that sum without <paramref name="add"/>, which spares a GPU zeroing dw and reading it back.</summary>
     /// <exception cref="ShapeException">A tensor does not fit the plan.</exception>
-    public static void BackwardFilter(Device device, ConvolutionPlan plan, Tensor dw, Tensor dy, Tensor x)
+    public static void BackwardFilter(Device device, ConvolutionPlan plan, Tensor dw, Tensor dy, Tensor x, bool add = true)
     {
         ConvolutionShape shape = Check(device, plan, x, dw, dy, null, 0);
         if (device.Kind == DeviceKind.Cuda)
-            plan.Cuda!.BackwardFilter(device, dw, dy, x);
-        else if (device.IsReference)
+        {
+            plan.Cuda!.BackwardFilter(device, dw, dy, x, add);
+            return;
+        }
+        if (!add)
+            RandomFill.Constant(device, dw, 0);
+        if (device.IsReference)
             ReferenceBackwardFilter<float>(shape, dw.Span, dy.Span, x.Span);
         else
             plan.FilterPass!.Run(device, (float*)dw.Address, (float*)dy.Address, (float*)x.Address);

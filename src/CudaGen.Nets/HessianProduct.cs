@@ -74,14 +74,13 @@ internal sealed class HessianProduct
     /// <summary>From <see cref="DY"/>, after the network's backward pass: <see cref="Product"/> and <see cref="DX"/>.</summary>
     public void Backward(Device device)
     {
-        RandomFill.Constant(device, Product, 0);
         for (int l = _layers.Length - 1; l >= 0; l--)
         {
             DenseLayer layer = _layers[l];
             BiasActivation.BackwardTangent(device, _back[l], _back[l], _before[l], layer.DY, layer.Y, layer.Activation);
             // What is left to do is the sum over rows.
-            BiasActivation.Backward(device, _back[l], _back[l], layer.Y, _group.In(Product, layer.Bias), Activation.Linear);
-            Dense.BackwardWeights(device, _group.In(Product, layer.Weight), _back[l], layer.X);
+            BiasActivation.Backward(device, _back[l], _back[l], layer.Y, _group.In(Product, layer.Bias), Activation.Linear, add: false);
+            Dense.BackwardWeights(device, _group.In(Product, layer.Weight), _back[l], layer.X, add: false);
             if (l > 0)
                 Dense.BackwardWeights(device, _group.In(Product, layer.Weight), layer.DY, _after[l - 1]);
             Tensor dx = l > 0 ? _back[l - 1] : DX, more = _scratch.Slice(0, dx.Shape);

@@ -1,3 +1,4 @@
+using CudaGen.Kernels;
 using CudaGen.Runtime;
 
 namespace CudaGen.Nets;
@@ -90,8 +91,8 @@ public sealed class Network
         _tangent = planner.Activation(new(_layers.Max(l => l.Y.Length)));
     }
 
-    /// <summary>Sums the gradients of biases over equal parts of the batch, one after the other.</summary>
-    internal void SumInParts(int parts)
+    /// <summary>Sums the gradients of biases over parts of the batch.</summary>
+    internal void SumInParts(BatchParts parts)
     {
         foreach (Layer layer in _layers)
             layer.Parts = parts;

@@ -58,6 +58,7 @@ public sealed class Optimiser
     /// <summary>One update with the learning rate times <paramref name="rate"/>.</summary>
     public void Update(Device device, float rate)
     {
+        _group.RequireGradients();
         if (Options.Adam is { } adam)
             Optimisers.Adam(device, _group.Value, _group.Gradient, _first, _second, _updates, adam with { LearningRate = adam.LearningRate * rate });
         else if (Options.RmsProp is { } rmsProp)

@@ -1,4 +1,3 @@
-using CudaGen.Kernels;
 using CudaGen.Runtime;
 
 namespace CudaGen.Nets;
@@ -10,7 +9,24 @@ namespace CudaGen.Nets;
 /// <param name="Initialiser">How it starts.</param>
 /// <param name="FanIn">Inputs of an output.</param>
 /// <param name="FanOut">Outputs of an input.</param>
-public sealed record Parameter(string Name, Tensor Value, Tensor Gradient, Initialiser Initialiser, int FanIn, int FanOut);
+public sealed record Parameter(string Name, Tensor Value, Tensor Gradient, Initialiser Initialiser, int FanIn, int FanOut)
+{
+    /// <summary>Whether a pass has written the gradient since <see cref="ParameterGroup.ZeroGradients"/>.</summary>
+    internal bool HasGradient { get; private set; }
+
+    /// <summary>
+    /// What a pass asks that is about to write the gradient: whether to add to it. The first one after
+    /// <see cref="ParameterGroup.ZeroGradients"/> overwrites, so that no gradient is zeroed in memory and then added to.
+    /// </summary>
+    internal bool AddsGradient()
+    {
+        bool add = HasGradient;
+        HasGradient = true;
+        return add;
+    }
+
+    internal void ZeroGradient() => HasGradient = false;
+}
 
 /// <summary>What a network keeps without training it, such as a running mean.</summary>
 /// <param name="Name">layer.running_mean or layer.running_var.</param>
@@ -18,33 +34,11 @@ public sealed record Parameter(string Name, Tensor Value, Tensor Gradient, Initi
 /// <param name="Start">What its elements start as.</param>
 public sealed record Statistic(string Name, Tensor Value, float Start);
 
-/// <summary>
-/// The gradient of a dense layer's weights. They are most of a fully connected network, so they are not zeroed and then added to: the first
-/// product after <see cref="ParameterGroup.ZeroGradients"/> overwrites them.
-/// </summary>
-internal sealed class MatrixGradient(Tensor value)
-{
-    private bool _stale = true;
-
-    public Tensor Value => value;
-
-    /// <summary>From now on the next product overwrites.</summary>
-    public void Zero() => _stale = true;
-
-    /// <summary>Adds dy^T x, or overwrites with it what <see cref="Zero"/> left.</summary>
-    public void Add(Device device, Tensor dy, Tensor x)
-    {
-        Dense.BackwardWeights(device, value, dy, x, add: !_stale);
-        _stale = false;
-    }
-}
-
 /// <summary>The parameters of one network, which one optimiser updates.</summary>
 public sealed class ParameterGroup
 {
     private readonly Arena _values;
     private readonly Arena? _gradients;
-    private readonly List<MatrixGradient> _matrices = [];
 
     internal ParameterGroup(string name, Arena values, Arena? gradients) => (Name, _values, _gradients) = (name, values, gradients);
 
@@ -65,35 +59,25 @@ public sealed class ParameterGroup
     /// <summary>Their gradients, in the same places.</summary>
     public Tensor Gradient => _gradients!.AsTensor();
 
-    /// <summary>Makes the next backward pass overwrite all gradients. Those of matrices keep what they hold until then.</summary>
-    public void ZeroGradients(Device device)
-    {
-        ArgumentNullException.ThrowIfNull(device);
-        Tensor all = Gradient;
-        int done = 0;
-        foreach (MatrixGradient matrix in _matrices)
-        {
-            int first = (int)((matrix.Value.Address - all.Address) / sizeof(float));
-            ZeroRange(first);
-            done = first + matrix.Value.Length;
-            matrix.Zero();
-        }
-        ZeroRange(all.Length);
-        foreach (Parameter frozen in Frozen)
-            RandomFill.Constant(device, frozen.Gradient, 0);
+    /// <summary>The parameters as layers have them, frozen ones too: several that one product computes are one.</summary>
+    internal List<Parameter> OfLayers { get; } = [];
 
-        void ZeroRange(int end)
-        {
-            if (end > done)
-                RandomFill.Constant(device, all.Slice(done, new(end - done)), 0);
-        }
+    /// <summary>Makes the next backward pass overwrite all gradients. They keep what they hold until then.</summary>
+    public void ZeroGradients()
+    {
+        foreach (Parameter parameter in OfLayers)
+            parameter.ZeroGradient();
     }
 
-    /// <summary>A gradient, taken from <see cref="Gradients"/> after those before it, that need not be zeroed.</summary>
-    internal MatrixGradient Matrix(Tensor gradient)
+    /// <summary>An update would take what an update before has left.</summary>
+    /// <exception cref="InvalidOperationException">No pass has written a gradient since <see cref="ZeroGradients"/>.</exception>
+    internal void RequireGradients()
     {
-        _matrices.Add(new(gradient));
-        return _matrices[^1];
+        foreach (Parameter parameter in OfLayers)
+        {
+            if (!parameter.HasGradient)
+                throw new InvalidOperationException($"an update of {parameter.Name}, whose gradient no pass has written");
+        }
     }
 
     internal Arena Values => _values;

@@ -173,14 +173,15 @@ public sealed class Planner : IDisposable
         ParameterGroup group = Current;
         Parameter parameter = new(name, group.Values.Take(shape), Training ? group.Gradients!.Take(shape) : default, initialiser, fanIn, fanOut);
         group.Parameters.Add(parameter);
+        group.OfLayers.Add(parameter);
         return parameter;
     }
 
     /// <summary>
     /// Parameters that lie one after the other, so that one product computes them all: (sum of rows, ...) cut into the
-    /// named blocks of rows.
+    /// named blocks of rows. Returns them as one.
     /// </summary>
-    public (Tensor Value, Tensor Gradient) Stacked(Shape shape, Initialiser initialiser, int fanIn, int fanOut, params ReadOnlySpan<string> names)
+    public Parameter Stacked(Shape shape, Initialiser initialiser, int fanIn, int fanOut, params ReadOnlySpan<string> names)
     {
         foreach (string name in names)
             _kept?.Invoke(name, shape.WithRows(shape.Rows / names.Length));
@@ -192,11 +193,10 @@ public sealed class Planner : IDisposable
             group.Parameters.Add(new(names[i], value.Rows(i * rows, rows), Training ? gradient.Rows(i * rows, rows) : default, initialiser, fanIn,
                 fanOut));
         }
-        return (value, gradient);
+        Parameter all = new(string.Join('+', names), value, gradient, initialiser, fanIn, fanOut);
+        group.OfLayers.Add(all);
+        return all;
     }
-
-    /// <summary>Lets the first product of a backward pass overwrite a gradient that was just taken.</summary>
-    internal MatrixGradient Matrix(Tensor gradient) => Current.Matrix(gradient);
 
     /// <summary>A parameter that starts at zero and that no optimiser touches, with its gradient.</summary>
     public Parameter Frozen(string name, Shape shape)
@@ -204,6 +204,7 @@ public sealed class Planner : IDisposable
         _kept?.Invoke(name, shape);
         Parameter parameter = new(name, Activation(shape), Gradient(shape), Initialiser.Zero, 0, 0);
         Current.Frozen.Add(parameter);
+        Current.OfLayers.Add(parameter);
         return parameter;
     }
 

@@ -58,7 +58,7 @@ internal sealed class UnrolledDiscriminator
         for (int k = 0; k < _values.Length; k++)
         {
             device.Copy(_values[k], _group.Value);
-            _group.ZeroGradients(device);
+            _group.ZeroGradients();
             _passes(true);
             device.Copy(_gradients[k], _group.Gradient);
             device.Copy(_first[k], k == 0 ? _optimiser.First : _first[k - 1]);
@@ -68,7 +68,7 @@ internal sealed class UnrolledDiscriminator
                 StepState.Count(device, _counts[k]);
             Optimisers.Adam(device, _group.Value, _gradients[k], _first[k], _second[k], _counts[k], _adam);
         }
-        _group.ZeroGradients(device);
+        _group.ZeroGradients();
     }
 
     /// <summary>

@@ -39,13 +39,16 @@ internal sealed unsafe class Bfloat16Convolution(Dnn dnn, ConvolutionShape shape
             Bfloat16.Widen(device, dx, at.Image, bias, activation);
     }
 
-    public void BackwardFilter(Device device, Tensor dw, Tensor dy, Tensor x)
+    public void BackwardFilter(Device device, Tensor dw, Tensor dy, Tensor x, bool add)
     {
         Places at = PlacesIn(device);
         RoundImage(device, at.Image, x);
         Bfloat16.Round(device, at.Output, dy);
         _passes.BackwardFilter(at.Filter, at.Output, at.Image, at.Workspace, accumulate: false);
-        Bfloat16.Add(device, dw, at.Filter);
+        if (add)
+            Bfloat16.Add(device, dw, at.Filter);
+        else
+            Bfloat16.Widen(device, dw, at.Filter, null, Activation.Linear);
     }
 
     private void RoundImage(Device device, nint image, Tensor x)

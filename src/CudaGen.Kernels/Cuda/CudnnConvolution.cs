@@ -38,8 +38,8 @@ internal sealed unsafe class CudnnConvolution(Dnn dnn, ConvolutionShape shape, P
         Finish(device, dx, bias, activation);
     }
 
-    public void BackwardFilter(Device device, Tensor dw, Tensor dy, Tensor x)
-        => _passes.BackwardFilter(dw.Address, dy.Address, Image(device, x), Workspace(device), accumulate: true);
+    public void BackwardFilter(Device device, Tensor dw, Tensor dy, Tensor x, bool add)
+        => _passes.BackwardFilter(dw.Address, dy.Address, Image(device, x), Workspace(device), add);
 
     /// <summary>The tensor itself, or its padded copy.</summary>
     private nint Image(Device device, Tensor x)

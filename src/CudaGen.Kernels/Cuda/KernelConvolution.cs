@@ -12,7 +12,8 @@ internal interface ICudaConvolution : IDisposable
 
     void BackwardData(Device device, Tensor dx, Tensor dy, Tensor w, Tensor? bias, Activation activation);
 
-    void BackwardFilter(Device device, Tensor dw, Tensor dy, Tensor x);
+    /// <summary>dw = the sum, or dw += it.</summary>
+    void BackwardFilter(Device device, Tensor dw, Tensor dy, Tensor x, bool add);
 }
 
 /// <summary>The handwritten kernels of <c>convolution.cu</c>.</summary>
@@ -58,15 +59,19 @@ internal sealed class KernelConvolution : ICudaConvolution
         _data.AddParts(device, dx, bias, accumulate: false, activation);
     }
 
-    public void BackwardFilter(Device device, Tensor dw, Tensor dy, Tensor x)
+    public void BackwardFilter(Device device, Tensor dw, Tensor dy, Tensor x, bool add)
     {
         ConvolutionShape g = _shape;
         if (g.Y.Length == 0)
+        {
+            if (!add)
+                RandomFill.Constant(device, dw, 0);
             return;
+        }
         device.Profile?.Describe(g.ToString(), g.Flops);
         device.Launch(BackwardFilterKernel, _filter.Blocks, ProductGrid.Threads, 0, _filter.Target(device, dw), dy, x, g.X[0], g.X[1], g.X[2],
-            g.X[3], g.W[0], g.W[1], g.W[2], g.Y[1], g.Y[2], g.Stride, g.Padding.Top, g.Padding.Left, _filter.Part, _filter.Parts == 1 ? 1 : 0);
-        _filter.AddParts(device, dw, null, accumulate: true, Activation.Linear);
+            g.X[3], g.W[0], g.W[1], g.W[2], g.Y[1], g.Y[2], g.Stride, g.Padding.Top, g.Padding.Left, _filter.Part, add && _filter.Parts == 1 ? 1 : 0);
+        _filter.AddParts(device, dw, null, add, Activation.Linear);
     }
 
     // The kernels know all from their arguments.

@@ -68,6 +68,11 @@ public sealed class BatchNormLayer(string name, float epsilon, float momentum, A
         => BatchNorm.ForwardInference(device, Y, X, _runningMean, _runningVariance, _gamma?.Value, _beta.Value, Epsilon, Activation);
 
     public override void BackwardInput(Device device, Tensor? dx, bool parameters)
-        => BatchNorm.Backward(device, dx ?? DY, parameters ? _gamma?.Gradient : null, parameters ? _beta.Gradient : null, DY, X, Y, _mean, _rstd,
-            _gamma?.Value, Activation);
+    {
+        (Parameter? gamma, Parameter? beta) = parameters ? (_gamma, _beta) : default;
+        // Both were written by the same passes.
+        _ = gamma?.AddsGradient();
+        BatchNorm.Backward(device, dx ?? DY, gamma?.Gradient, beta?.Gradient, DY, X, Y, _mean, _rstd, _gamma?.Value, Activation,
+            beta?.AddsGradient() ?? false);
+    }
 }

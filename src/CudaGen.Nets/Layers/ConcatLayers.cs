@@ -75,7 +75,7 @@ public sealed class MinibatchDiscriminationLayer(string name, int kernels, int d
         Arithmetic.Add(device, target, target, _dx.Reshape(target.Shape));
     }
 
-    public override void BackwardWeights(Device device) => Dense.BackwardWeights(device, _weight.Gradient, Flat(_dproducts), X);
+    public override void BackwardWeights(Device device) => Dense.BackwardWeights(device, _weight.Gradient, Flat(_dproducts), X, _weight.AddsGradient());
 
     private Tensor Flat(Tensor products) => products.Reshape(new(products.Shape.Rows, kernels * dimensions));
 }

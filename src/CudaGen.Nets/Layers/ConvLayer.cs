@@ -59,12 +59,12 @@ public sealed class ConvLayer(string name, int filters, int kernel, int stride, 
 
     public override void BackwardInput(Device device, Tensor? dx, bool parameters)
     {
-        BackwardActivation(device, parameters ? _bias?.Gradient : null);
+        BackwardActivation(device, parameters ? _bias : null);
         if (dx is { } target)
             Convolution.BackwardData(device, _plan, target, DY, _weight.Value);
     }
 
-    public override void BackwardWeights(Device device) => Convolution.BackwardFilter(device, _plan, _weight.Gradient, DY, X);
+    public override void BackwardWeights(Device device) => Convolution.BackwardFilter(device, _plan, _weight.Gradient, DY, X, _weight.AddsGradient());
 
     internal override void Tangent(Device device, Tensor scratch)
     {
@@ -120,10 +120,10 @@ public sealed class ConvTransposeLayer(string name, int filters, int kernel, int
 
     public override void BackwardInput(Device device, Tensor? dx, bool parameters)
     {
-        BackwardActivation(device, parameters ? _bias?.Gradient : null);
+        BackwardActivation(device, parameters ? _bias : null);
         if (dx is { } target)
             Convolution.Forward(device, _plan, target, DY, _weight.Value, null, Activation.Linear);
     }
 
-    public override void BackwardWeights(Device device) => Convolution.BackwardFilter(device, _plan, _weight.Gradient, X, DY);
+    public override void BackwardWeights(Device device) => Convolution.BackwardFilter(device, _plan, _weight.Gradient, X, DY, _weight.AddsGradient());
 }

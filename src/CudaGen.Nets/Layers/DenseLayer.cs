@@ -6,8 +6,7 @@ namespace CudaGen.Nets;
 /// <summary>y = f(x w^T + b) with one or several named blocks of outputs that are computed by one product.</summary>
 public sealed class DenseLayer(string name, int outputs, Activation activation, params string[] heads) : Layer(name, activation)
 {
-    private (Tensor Value, Tensor Gradient) _weight, _bias;
-    private MatrixGradient? _weightGradient;
+    private Parameter _weight = null!, _bias = null!;
 
     /// <summary>How the weights start.</summary>
     public Initialiser Weights { get; init; } = Initialiser.GlorotUniform;
@@ -32,8 +31,6 @@ public sealed class DenseLayer(string name, int outputs, Activation activation, 
         string[] names = heads.Length == 0 ? [Name] : heads;
         Shape w = new(outputs * names.Length, x.RowLength);
         _weight = planner.Stacked(w, Weights, x.RowLength, outputs, [.. names.Select(n => n + ".weight")]);
-        if (planner.Training)
-            _weightGradient = planner.Matrix(_weight.Gradient);
         _bias = planner.Stacked(new Shape(outputs * names.Length), Biases, 0, 0, [.. names.Select(n => n + ".bias")]);
         return new(x.Rows, w[0]);
     }
@@ -45,12 +42,12 @@ public sealed class DenseLayer(string name, int outputs, Activation activation, 
 
     public override void BackwardInput(Device device, Tensor? dx, bool parameters)
     {
-        BackwardActivation(device, parameters ? _bias.Gradient : null);
+        BackwardActivation(device, parameters ? _bias : null);
         if (dx is { } target)
             Dense.BackwardData(device, target, DY, _weight.Value);
     }
 
-    public override void BackwardWeights(Device device) => _weightGradient!.Add(device, DY, X);
+    public override void BackwardWeights(Device device) => Dense.BackwardWeights(device, _weight.Gradient, DY, X, _weight.AddsGradient());
 
     internal override void Tangent(Device device, Tensor scratch)
     {

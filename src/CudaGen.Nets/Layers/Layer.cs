@@ -107,23 +107,12 @@ public abstract class Layer(string name, Activation activation)
     /// <param name="scratch">At least as long as y; overwritten.</param>
     internal virtual void Tangent(Device device, Tensor scratch) => throw new NotSupportedException($"{Name} ({What}) has no tangent");
 
-    /// <summary>
-    /// Equal parts of the batch whose bias gradients are summed one after the other. A Wasserstein loss weighs real and generated images
-    /// with opposite signs, so the gradients of many biases are zero: two sums of the same form cancel to the last bit, one
-    /// sum leaves round-off, which Adam and RMSProp would turn into whole steps.
-    /// </summary>
-    internal int Parts { get; set; } = 1;
+    /// <summary>Parts of the batch that the gradients of biases are summed over.</summary>
+    internal BatchParts Parts { get; set; } = BatchParts.Whole;
 
-    /// <summary>DY to the gradient before the activation, in place; its sum over rows is added to <paramref name="bias"/>.</summary>
-    private protected void BackwardActivation(Device device, Tensor? bias)
-    {
-        int parts = bias is null ? 1 : Parts, rows = DY.Shape.Rows / parts;
-        for (int i = 0; i < parts; i++)
-        {
-            Tensor dy = DY.Rows(i * rows, rows);
-            BiasActivation.Backward(device, dy, dy, Y.Rows(i * rows, rows), bias, Activation);
-        }
-    }
+    /// <summary>DY to the gradient before the activation, in place; its sum over rows is added to the gradient of <paramref name="bias"/>.</summary>
+    private protected void BackwardActivation(Device device, Parameter? bias)
+        => BiasActivation.Backward(device, DY, DY, Y, bias?.Gradient, Activation, bias?.AddsGradient() ?? false, Parts);
 
     private protected bool IsPiecewiseLinear => Activation.Kind is ActivationKind.Linear or ActivationKind.Relu or ActivationKind.LeakyRelu;
 

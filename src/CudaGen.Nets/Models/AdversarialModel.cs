@@ -351,9 +351,9 @@ public abstract class AdversarialModel : Model
         Generator.Backward(Device);
     }
 
-    public void ZeroDiscriminatorGradients() => DiscriminatorGroup.ZeroGradients(Device);
+    public void ZeroDiscriminatorGradients() => DiscriminatorGroup.ZeroGradients();
 
-    public void ZeroGeneratorGradients() => GeneratorGroup.ZeroGradients(Device);
+    public void ZeroGeneratorGradients() => GeneratorGroup.ZeroGradients();
 
     public void UpdateDiscriminator() => DiscriminatorOptimiser.Update(Device, Rate);
 

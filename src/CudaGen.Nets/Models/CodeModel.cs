@@ -86,7 +86,7 @@ public abstract class CodeModel(string kind, GeneratorSpec spec, OptimiserOption
     /// <summary>Gradients of the parameters, added to what they were.</summary>
     public abstract void Backward();
 
-    public void ZeroGradients() => Groups[0].ZeroGradients(Device);
+    public void ZeroGradients() => Groups[0].ZeroGradients();
 
     /// <summary>Update and count the step, without touching data or noise: for steps on given inputs.</summary>
     public void UpdateAndAdvance()

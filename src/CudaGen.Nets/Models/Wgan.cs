@@ -45,7 +45,7 @@ public sealed class Wgan(DcganSizes sizes, AdversarialOptions options) : Adversa
     {
         base.Build(planner);
         if (!Discriminator.CouplesRows)
-            Discriminator.SumInParts(2);
+            Discriminator.SumInParts(new(2, 2));
         (_fake, _real) = (planner.Activation(Shape.Scalar), planner.Activation(Shape.Scalar));
     }
 

@@ -124,7 +124,7 @@ public sealed class WganGp : AdversarialModel
         TakeBatch(planner, n, n, n);
         PlanNetworks(planner, Fake);
         _both = Discriminator.Rows(planner, 0, 2 * n);
-        _both.SumInParts(2);
+        _both.SumInParts(new(2, 2));
         _between = Discriminator.Rows(planner, 2 * n, n, planner.Gradient(Spec.Batch(n)));
         Judge = Discriminator.Rows(planner, n, n, Generator.DY);
         _between.PlanTangent(planner);

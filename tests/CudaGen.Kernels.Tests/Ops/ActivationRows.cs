@@ -29,6 +29,18 @@ internal static class ActivationRows
                     },
                 };
             }
+            // By one block each and by slabs; a part that is no whole number of slabs.
+            foreach ((Shape shape, BatchParts parts) in new (Shape, BatchParts)[]
+            {
+                (new(6, 17), new(3, 2)), (new(4, 1), new(2, 2)), (new(256, 2, 11), new(2, 2)), (new(6, 3, 41, 5), new(3, 2)), (new(2, 900, 33), new(2, 1)),
+            })
+            {
+                yield return Backward(shape, Activation.Elu, bias: true, inPlace: true, add: true, parts);
+                yield return Backward(shape, Activation.LeakyRelu(0.3f), bias: true, inPlace: false, add: false, parts);
+                yield return Backward(shape, default, bias: true, inPlace: true, add: false, parts);
+            }
+            foreach (int rows in (int[])[7, 300])
+                yield return OppositeHalves(rows);
             int number = 0;
             foreach (Shape shape in Shapes)
             {
@@ -40,7 +52,7 @@ internal static class ActivationRows
                     if (shape.Length > 1000 && (k + number) % 3 != 0)
                         continue;
                     yield return Forward(shape, Kinds[k], (k + number) % 4 != 0);
-                    yield return Backward(shape, Kinds[k], (k + number) % 4 != 1, inPlace: (k + number) % 2 == 0);
+                    yield return Backward(shape, Kinds[k], (k + number) % 4 != 1, inPlace: (k + number) % 2 == 0, add: (k + number) % 3 != 0);
                 }
                 number++;
             }
@@ -58,7 +70,7 @@ internal static class ActivationRows
     };
 
     // What y can be.
-    private static (float Low, float High) Range(Activation f) => f.Kind switch
+    private static (float Low, float High) Values(Activation f) => f.Kind switch
     {
         ActivationKind.Elu => (-0.95f, 3),
         ActivationKind.Tanh => (-0.98f, 0.98f),
@@ -66,24 +78,55 @@ internal static class ActivationRows
         _ => (-2, 2),
     };
 
-    private static OpTest Backward(Shape shape, Activation f, bool bias, bool inPlace)
+    private static OpTest Backward(Shape shape, Activation f, bool bias, bool inPlace, bool add = true, BatchParts? parts = null)
     {
-        (float low, float high) = Range(f);
-        Argument[] db = bias ? [Updated("db", new(shape.Channels))] : [];
-        return new($"{f} backward, {shape}{(bias ? "" : ", no bias")}{(inPlace ? ", in place" : "")}")
+        (float low, float high) = Values(f);
+        Argument[] db = !bias ? [] : add ? [Updated("db", new(shape.Channels))] : [Out("db", new(shape.Channels))];
+        string how = (bias ? add ? "" : ", overwritten" : ", no bias") + (inPlace ? ", in place" : "") + (parts is { } p ? $", {p.Summed} of {p.Count} parts" : "");
+        return new($"{f} backward, {shape}{how}")
         {
             Arguments = inPlace ? [Updated("dx", shape), In("y", shape, low, high), .. db]
                 : [In("dy", shape), In("y", shape, low, high), Out("dx", shape), .. db],
-            Run = t => BiasActivation.Backward(t.Device, t["dx"], inPlace ? t["dx"] : t["dy"], t["y"], t.Optional("db"), f),
-            Oracle = a => BiasActivation.ReferenceBackward<double>(a["dx"], a[inPlace ? "dx" : "dy"], a["y"], a.Optional("db"), shape.Channels, f),
+            Run = t => BiasActivation.Backward(t.Device, t["dx"], inPlace ? t["dx"] : t["dy"], t["y"], t.Optional("db"), f, add, parts),
+            Oracle = a => ReferenceBackward(a, inPlace, shape.Channels, f, add, parts ?? BatchParts.Whole),
             // 1 - y^2 and y (1 - y) cancel near their ends: the terms are dy and dy y.
-            Magnitude = a => BiasActivation.ReferenceBackward<double>(a["dx"], a[inPlace ? "dx" : "dy"], a["y"], a.Optional("db"), shape.Channels, default),
+            Magnitude = a => ReferenceBackward(a, inPlace, shape.Channels, default, add, parts ?? BatchParts.Whole),
+        };
+    }
+
+    private static void ReferenceBackward(Arrays a, bool inPlace, int channels, Activation f, bool add, BatchParts parts)
+    {
+        double[] dx = a["dx"], dy = a[inPlace ? "dx" : "dy"], y = a["y"], db = a.Optional("db");
+        int length = dx.Length / parts.Count;
+        if (!add)
+            Array.Clear(db);
+        for (int i = 0; i < parts.Count; i++)
+        {
+            Range part = (i * length)..((i + 1) * length);
+            BiasActivation.ReferenceBackward<double>(dx.AsSpan(part), dy.AsSpan(part), y.AsSpan(part), i < parts.Summed ? db : default, channels, f);
+        }
+    }
+
+    // What parts are for: not a bit is left of two sums that differ in their signs alone.
+    private static OpTest OppositeHalves(int rows)
+    {
+        Shape shape = new(2 * rows, 5);
+        float[] half = Sample.Floats("dy", rows * 5);
+        return new($"linear backward, {shape}, opposite halves")
+        {
+            Arguments = [In("dy", shape, [.. half, .. half.Select(x => -x)]), In("y", shape), Out("dx", shape, 0), Out("db", new(5), 0)],
+            Run = t => BiasActivation.Backward(t.Device, t["dx"], t["dy"], t["y"], t["db"], default, add: false, new(2, 2)),
+            Oracle = a =>
+            {
+                a["dy"].CopyTo(a["dx"], 0);
+                Array.Clear(a["db"]);
+            },
         };
     }
 
     private static OpTest Tangent(Shape shape, Activation f, bool inPlace)
     {
-        (float low, float high) = Range(f);
+        (float low, float high) = Values(f);
         return new($"{f} backward tangent, {shape}{(inPlace ? ", in place" : "")}")
         {
             Arguments =

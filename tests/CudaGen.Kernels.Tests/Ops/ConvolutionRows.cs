@@ -83,6 +83,7 @@ internal static class ConvolutionRows
                 yield return Forward(name, shape, Kinds[number % 6], number % 3 != 1);
                 yield return BackwardData(name, shape, Kinds[(number + 3) % 6], number % 3 != 2);
                 yield return BackwardFilter(name, shape);
+                yield return BackwardFilter(name, shape, add: false);
                 number++;
             }
             foreach (Activation activation in Kinds)
@@ -145,19 +146,27 @@ internal static class ConvolutionRows
         }
     }
 
-    private static OpTest BackwardFilter(string name, ConvolutionShape shape) => new($"convolution backward filter, {name}")
-    {
-        Arguments = [In("dy", shape.Y), In("x", shape.X), Updated("dw", shape.W)],
-        Plan = device => new ConvolutionPlan(device, shape),
-        Run = t => Convolution.BackwardFilter(t.Device, t.Plan<ConvolutionPlan>(), t["dw"], t["dy"], t["x"]),
-        Oracle = a => Convolution.ReferenceBackwardFilter<double>(shape, a["dw"], a["dy"], a["x"]),
-        Magnitude = a =>
+    private static OpTest BackwardFilter(string name, ConvolutionShape shape, bool add = true)
+        => new($"convolution backward filter{(add ? "" : ", overwritten")}, {name}")
         {
-            Convolution.ReferenceBackwardFilter<double>(shape, a["dw"], a["dy"], a["x"]);
-            AddPartners(shape, a["dw"], shape.W, shape.Stride);
-        },
-        Bfloat16Roundings = Roundings,
-    };
+            Arguments = [In("dy", shape.Y), In("x", shape.X), add ? Updated("dw", shape.W) : Out("dw", shape.W)],
+            Plan = device => new ConvolutionPlan(device, shape),
+            Run = t => Convolution.BackwardFilter(t.Device, t.Plan<ConvolutionPlan>(), t["dw"], t["dy"], t["x"], add),
+            Oracle = a => ReferenceBackwardFilter(a, shape, add),
+            Magnitude = a =>
+            {
+                ReferenceBackwardFilter(a, shape, add);
+                AddPartners(shape, a["dw"], shape.W, shape.Stride);
+            },
+            Bfloat16Roundings = Roundings,
+        };
+
+    private static void ReferenceBackwardFilter(Arrays a, ConvolutionShape shape, bool add)
+    {
+        if (!add)
+            Array.Clear(a["dw"]);
+        Convolution.ReferenceBackwardFilter<double>(shape, a["dw"], a["dy"], a["x"]);
+    }
 
     // F(2x2, 2x2) makes d0 g0 + d1 g1 as (d0 - d1) g0 + d1 (g0 + g1), and the other output of the tile, d1 g0 + d2 g1, from d1 (g0 + g1) too:
     // along each axis, terms of an element's partner in its tile come in twice, with either sign, and so do their roundings. Partners lie

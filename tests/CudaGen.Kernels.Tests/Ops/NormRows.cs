@@ -27,7 +27,7 @@ internal static class NormRows
                 Activation f = Kinds[number++ % Kinds.Length];
                 yield return Training(shape, affine, f, fixedStatistics: number % 4 == 3);
                 yield return Inference(shape, affine, f);
-                yield return Backward(shape, affine, f, inPlace: number % 2 == 0);
+                yield return Backward(shape, affine, f, inPlace: number % 2 == 0, add: number % 3 != 0);
             }
         }
     }
@@ -83,21 +83,30 @@ internal static class NormRows
         Array.ConvertAll(a["running mean"], m => sign * m), Array.ConvertAll(a["running var"], v => 1 / Math.Sqrt(v + Epsilon)), a.Optional("gamma"),
         a.Optional("beta"), f);
 
-    private static OpTest Backward(Shape shape, bool affine, Activation f, bool inPlace)
+    private static OpTest Backward(Shape shape, bool affine, Activation f, bool inPlace, bool add)
     {
         Shape c = new(shape.Channels);
-        return new($"batch norm backward, {shape}{Text(affine, f)}{(inPlace ? ", in place" : "")}")
+        Argument[] gradients = !affine ? [] : add ? [Updated("dgamma", c), Updated("dbeta", c)] : [Out("dgamma", c), Out("dbeta", c)];
+        return new($"batch norm backward, {shape}{Text(affine, f)}{(inPlace ? ", in place" : "")}{(affine && !add ? ", overwritten" : "")}")
         {
             Arguments =
             [
                 .. inPlace ? [Updated("dx", shape)] : (Argument[])[In("dy", shape), Out("dx", shape)],
                 In("x", shape, -2, 2), In("y", shape, -0.98f, 0.98f), In("mean", c, -0.3f, 0.3f), In("rstd", c, 0.5f, 3),
-                .. affine ? [In("gamma", c, 0.5f, 2), Updated("dgamma", c), Updated("dbeta", c)] : Array.Empty<Argument>(),
+                .. affine ? [In("gamma", c, 0.5f, 2)] : Array.Empty<Argument>(), .. gradients,
             ],
             Run = t => BatchNorm.Backward(t.Device, t["dx"], t.Optional("dgamma"), t.Optional("dbeta"), t[inPlace ? "dx" : "dy"], t["x"], t["y"], t["mean"],
-                t["rstd"], t.Optional("gamma"), f),
-            Oracle = a => BatchNorm.ReferenceBackward<double>(a["dx"], a.Optional("dgamma"), a.Optional("dbeta"), (double[])a[inPlace ? "dx" : "dy"].Clone(), a["x"],
-                a["y"], a["mean"], a["rstd"], a.Optional("gamma"), f),
+                t["rstd"], t.Optional("gamma"), f, add),
+            Oracle = a =>
+            {
+                if (!add)
+                {
+                    Array.Clear(a.Optional("dgamma"));
+                    Array.Clear(a.Optional("dbeta"));
+                }
+                BatchNorm.ReferenceBackward<double>(a["dx"], a.Optional("dgamma"), a.Optional("dbeta"), (double[])a[inPlace ? "dx" : "dy"].Clone(), a["x"],
+                    a["y"], a["mean"], a["rstd"], a.Optional("gamma"), f);
+            },
             Magnitude = a =>
             {
                 // With mean and offsets negative, every difference of the formula becomes a sum. f' is at most 1, and
