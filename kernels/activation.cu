@@ -2,9 +2,9 @@
 //
 //   forward    y = f(x + b)                 x may be y; b may be null
 //   backward   dx = dy f'(y)                needs y unless f is linear; dx is overwritten and may be dy
-//              db += column sums of dx      or =, as `add` says, over `summed` parts of so many rows each, one after the
-//                                           other; by one block where there are few rows, else through partial sums,
-//                                           one for each SLAB of the rows of a part
+//              db += column sums of dx      or =, as `add` says; over `summed` parts of the batch, one after the other;
+//                                           by one block where there are few rows, else through partial sums, one for
+//                                           each SLAB of the rows of a part
 //   tangent    tdx = tdy f'(y) + tx dx f''(y) / f'(y)      needs y and dx; tdx is overwritten and may be tdy
 #include "activation.cuh"
 #include "common.cuh"
@@ -43,22 +43,6 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 
 // The blocks of the kernels below have BLOCK threads: some channels, and some rows at a time.
 
-// Sum over the threads of a channel, in the first of them. All threads of the block call it; calls may follow each
-// other.
-static __device__ __forceinline__ float over_rows(float x)
-{
-    __shared__ float sums[BLOCK];
-    sums[threadIdx.y * blockDim.x + threadIdx.x] = x;
-    __syncthreads();
-    if (threadIdx.y == 0)
-    {
-        for (unsigned i = 1; i < blockDim.y; i++)
-            x += sums[i * blockDim.x + threadIdx.x];
-    }
-    __syncthreads(); // the next call writes sums again
-    return x;
-}
-
 // dx of the rows first .. end - 1 of channel c, and the sum of them in the first thread of the channel. dx may be null:
 // where f is linear, dy may be all of it already.
 static __device__ __forceinline__ float backward_rows(float* dx, const float* dy, const float* y, int first, int end,
@@ -73,7 +57,7 @@ static __device__ __forceinline__ float backward_rows(float* dx, const float* dy
             dx[i] = d;
         sum += d;
     }
-    return over_rows(sum);
+    return column_sum_of_block(sum);
 }
 
 // A block has all rows of its channels. `part` is how many rows a part has.
@@ -118,7 +102,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
         float sum = 0;
         for (int slab = threadIdx.y; c < channels && slab < slabs; slab += blockDim.y)
             sum += partial[(part * slabs + slab) * channels + c];
-        total += over_rows(sum);
+        total += column_sum_of_block(sum);
     }
     if (first_of_channel)
         db[c] = total;

@@ -1,20 +1,22 @@
 // arithmetic.cu - sums, multiples and rows of whole tensors; y, a, b and x have n elements.
 //
-//   add        y = a + b                              y may be a or b
+//   add        y = a + factor s b                     y may be a or b; s is one element, or null for 1
 //   scale      y = factor s x                         y may be x; s is one element, or null for 1
 //   average    avg = d avg + (1 - d) x                in place; d = min(decay, (1 + step) / (10 + step))
 //   concat     a row of y is a row of a, then one of b; split is the way back
-//   balance    k = clip(k + rate (gamma real - fake), 0, 1), measure = real + |gamma real - fake|
+//   balance    k = kept = clip(k + rate (gamma real - fake), 0, 1), measure = real + |gamma real - fake|
 //              (Berthelot et al. 2017), one element each
 //
 //   outputs are overwritten
 #include "common.cuh"
 
-extern "C" __global__ void __launch_bounds__(BLOCK) add(float* y, const float* a, const float* b, int n)
+extern "C" __global__ void __launch_bounds__(BLOCK)
+    add(float* y, const float* a, const float* b, float factor, const float* scalar, int n)
 {
+    float s = scalar == nullptr ? factor : factor * *scalar;
     FOR_EACH(i, n)
     {
-        y[i] = a[i] + b[i];
+        y[i] = a[i] + s * b[i];
     }
 }
 
@@ -67,10 +69,10 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 }
 
 // One thread.
-extern "C" __global__ void balance(float* k, float* measure, const float* real, const float* fake, float gamma,
-                                   float rate)
+extern "C" __global__ void balance(float* k, float* kept, float* measure, const float* real, const float* fake,
+                                   float gamma, float rate)
 {
     float difference = gamma * *real - *fake;
-    *k = fminf(fmaxf(*k + rate * difference, 0), 1);
+    *k = *kept = fminf(fmaxf(*k + rate * difference, 0), 1);
     *measure = *real + fabsf(difference);
 }

@@ -47,6 +47,22 @@ static __device__ __forceinline__ float block_sum(float x)
     return x;
 }
 
+// Sum over the threads of a column of a block of BLOCK threads, in the first of them. All threads call it; calls may
+// follow each other.
+static __device__ __forceinline__ float column_sum_of_block(float x)
+{
+    __shared__ float sums[BLOCK];
+    sums[threadIdx.y * blockDim.x + threadIdx.x] = x;
+    __syncthreads();
+    if (threadIdx.y == 0)
+    {
+        for (unsigned i = 1; i < blockDim.y; i++)
+            x += sums[i * blockDim.x + threadIdx.x];
+    }
+    __syncthreads(); // the next call writes sums again
+    return x;
+}
+
 // Adds x to a running sum, whose rounding error is kept beside it and given back with the next x (Kahan 1965): a sum of
 // any length is off by about two roundings of the sum of absolute values. Both start at 0.
 static __device__ __forceinline__ void add_compensated(float& sum, float& error, float x)

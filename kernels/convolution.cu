@@ -8,8 +8,8 @@
 //   backward filter   dw += sum of dy x      rows: (r, s, c); columns: K; terms: pixels of y
 //
 // Backward data needs w, and is the forward pass of a transposed convolution, which is why it has a bias and f.
-// Backward filter needs x. y and dx are overwritten, dw is accumulated or overwritten. `part` is how many terms a part has, a multiple
-// of STRETCH; with several parts the result is (parts, elements), without f, and dense_sum follows.
+// Backward filter needs x. y and dx are overwritten, dw is accumulated or overwritten. `part` is how many terms a part
+// has, a multiple of STRETCH; with several parts the result is (parts, elements), without f, and dense_sum follows.
 #include "product.cuh"
 
 // The letters above.

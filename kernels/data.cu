@@ -1,7 +1,7 @@
 // data.cu - what a training step takes from device memory and leaves there, without the host.
 //
 //   gather    x[row] = scale images[order(number rows + row)] + offset
-//   labels    y[row] = one-hot(labels[order(number rows + row)])
+//   labels    y[row] = one-hot(labels[order(number rows + row mod rows)])
 //   points    x[row] = points[order(number rows + row)]
 //   slice     x[row] = scale images[(first + row) mod count] + offset
 //   advance   ring[step mod capacity] = losses, then step += 1
@@ -76,15 +76,16 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
                  [=](unsigned row) { return (unsigned)(((unsigned long long)first + row) % count); });
 }
 
-// y (rows, classes), labels (count).
+// y (copies rows, classes), labels (count): the same labels several times.
 extern "C" __global__ void __launch_bounds__(BLOCK)
     minibatch_labels(float* y, const unsigned char* labels, const unsigned long long* step, unsigned long long seed,
-                     int rows, int classes, int count, int batches, int batch)
+                     int rows, int classes, int count, int copies, int batches, int batch)
 {
     unsigned long long first = (*step * batches + batch) * rows;
-    FOR_EACH(i, rows * classes)
+    FOR_EACH(i, copies * rows * classes)
     {
-        y[i] = labels[image_index(first + i / classes, count, seed)] == i % classes ? 1.0f : 0.0f;
+        unsigned row = i / classes % rows;
+        y[i] = labels[image_index(first + row, count, seed)] == i % classes ? 1.0f : 0.0f;
     }
 }
 

@@ -7,7 +7,7 @@
 //             dm -= lr dp / r          dv += lr dp m c / (2 sqrt(v) r^2), 0 where v is
 //             dg = (1 - b1) dm + 2 (1 - b2) g dv, then dm = b1 dm, dv = b2 dv; needs g, and m and v of after the update
 //   RMSProp   v = a v + (1 - a) g^2       p -= lr g / (sqrt(v) + eps) or lr g / sqrt(v + eps)
-//   clip      p = min(max(p, -bound), bound)                           Arjovsky et al. 2017, algorithm 1
+//             then p = min(max(p, -clip), clip), without a bound an infinite one   Arjovsky et al. 2017, algorithm 1
 //
 // p, m and v are updated, g is only read; back through Adam, dg is overwritten, dm and dv are updated.
 #include "common.cuh"
@@ -81,24 +81,16 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
     }
 }
 
+// NaN stays NaN.
 extern "C" __global__ void __launch_bounds__(BLOCK)
     rms_prop(float* p, float* v, const float* g, int n, float learning_rate, float alpha, float epsilon,
-             int inside_root)
+             int inside_root, float clip)
 {
     FOR_EACH(i, n)
     {
         float square = alpha * v[i] + (1 - alpha) * g[i] * g[i];
         v[i] = square;
-        p[i] -= learning_rate * g[i] / (inside_root ? sqrtf(square + epsilon) : sqrtf(square) + epsilon);
-    }
-}
-
-// NaN stays NaN.
-extern "C" __global__ void __launch_bounds__(BLOCK) clip(float* p, int n, float bound)
-{
-    FOR_EACH(i, n)
-    {
-        float x = p[i];
-        p[i] = x > bound ? bound : x < -bound ? -bound : x;
+        float x = p[i] - learning_rate * g[i] / (inside_root ? sqrtf(square + epsilon) : sqrtf(square) + epsilon);
+        p[i] = x > clip ? clip : x < -clip ? -clip : x;
     }
 }

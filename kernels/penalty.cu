@@ -1,10 +1,11 @@
 // penalty.cu - the element-wise ends of WGAN-GP (Gulrajani et al. 2017, algorithm 1, lines 6 and 7); rows are samples.
 //
 //   interpolate   y = x + alpha (fake - x), one alpha for each row
-//   penalty       norm = |g| of each row       loss = scale sum (norm - 1)^2
-//                 dg = 2 scale (1 - 1 / norm) g, and 0 where the norm is 0; dg may be g
+//   penalty       norm = |g| of each row       loss = sum (norm - 1)^2 / rows       total += weight loss
+//                 dg = 2 weight (1 - 1 / norm) g / rows, and 0 where the norm is 0; dg may be g
 //
-// y, loss, norms and dg are overwritten. dg is the start of the tangent pass that gives the gradient of the weights.
+// y, loss, norms and dg are overwritten, total may be null. dg is the start of the tangent pass that gives the gradient
+// of the weights.
 #include "common.cuh"
 
 extern "C" __global__ void __launch_bounds__(BLOCK)
@@ -16,7 +17,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
     }
 }
 
-// norms and dg. A block has one row at a time.
+// norms and dg, with scale = weight / rows. A block has one row at a time.
 extern "C" __global__ void __launch_bounds__(BLOCK)
     penalty_slopes(float* norms, float* dg, const float* g, float scale, unsigned rows, unsigned length)
 {
@@ -43,12 +44,15 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
 
 // One block.
 extern "C" __global__ void __launch_bounds__(BLOCK)
-    penalty_loss(float* loss, const float* norms, float scale, unsigned rows)
+    penalty_loss(float* loss, float* total, const float* norms, float weight, unsigned rows)
 {
     float sum = 0, error = 0;
     for (unsigned row = threadIdx.x; row < rows; row += BLOCK)
         add_compensated(sum, error, (norms[row] - 1) * (norms[row] - 1));
     sum = block_sum(sum);
-    if (threadIdx.x == 0)
-        *loss = scale * sum;
+    if (threadIdx.x != 0)
+        return;
+    *loss = sum / max(rows, 1u);
+    if (total != nullptr)
+        *total += weight * *loss;
 }

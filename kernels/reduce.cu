@@ -1,8 +1,7 @@
 // reduce.cu - sums to one element.
 //
 //   sum     s = x[0] + x[1] + ...     one partial sum of each CHUNK, then the sum of those
-//   add     s = a + b                 one element each
-//   outputs are overwritten
+//   s is overwritten
 #include "common.cuh"
 
 // partial[chunk] = the sum of the CHUNK elements from chunk * CHUNK on.
@@ -29,10 +28,4 @@ extern "C" __global__ void __launch_bounds__(BLOCK) sum_partials(float* sum, con
     total = block_sum(total);
     if (threadIdx.x == 0)
         *sum = total;
-}
-
-// One thread.
-extern "C" __global__ void add_scalars(float* sum, const float* a, const float* b)
-{
-    *sum = *a + *b;
 }

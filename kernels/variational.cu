@@ -1,13 +1,13 @@
 // variational.cu - the posterior of a VAE, a diagonal Gaussian. heads (N, 2L) holds a row's L means and then its L
 // second heads h; z, eps and mean (N, L), n = N L.
 //
-//   sample       z = mean + sigma eps              dmean = dz          dh = dz eps dsigma/dh
+//   sample       z = mean + sigma eps              dmean += dz         dh += dz eps dsigma/dh
 //   divergence   L = scale sum 1/2 (mean^2 + sigma^2 - ln sigma^2 - 1)
-//                dmean += scale mean               dh += scale d/dh
+//                dmean = scale mean                dh = scale d/dh
 //
-// h is ln sigma^2, clamped (Kingma and Welling 2014, appendices B and C), or sigma of either sign. The backward pass of
-// the sample needs heads and eps and overwrites dheads; the divergence adds to dheads unless that is null, and leaves
-// its value as one partial sum of each CHUNK of the n elements (sum_partials of reduce.cu).
+// h is ln sigma^2, clamped (Kingma and Welling 2014, appendices B and C), or sigma of either sign. The divergence,
+// which comes first, overwrites dheads unless that is null, and leaves its value as one partial sum of each CHUNK of
+// the n elements (sum_partials of reduce.cu). The backward pass of the sample needs heads and eps and adds to dheads.
 #include "common.cuh"
 
 // The numbers of PosteriorHead in CudaGen.Kernels.
@@ -64,8 +64,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
         unsigned m = mean_index(i, latent);
         float slope;
         sigma_of(heads[m + latent], head, slope);
-        dheads[m] = dz[i];
-        dheads[m + latent] = dz[i] * eps[i] * slope;
+        dheads[m] += dz[i];
+        dheads[m + latent] += dz[i] * eps[i] * slope;
     }
 }
 
@@ -98,8 +98,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK) divergence(float* partial, f
             sum += divergence_of(mean, heads[m + latent], head, epsilon, slope);
             if (dheads == nullptr)
                 continue;
-            dheads[m] += scale * mean;
-            dheads[m + latent] += scale * slope;
+            dheads[m] = scale * mean;
+            dheads[m + latent] = scale * slope;
         }
         sum = block_sum(sum);
         if (threadIdx.x == 0)

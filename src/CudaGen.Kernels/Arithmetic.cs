@@ -8,7 +8,7 @@ namespace CudaGen.Kernels;
 /// <summary>
 /// Sums and multiples of whole tensors of one shape.
 /// <code>
-/// add       y = a + b                                 y may be a or b
+/// add       y = a + factor s b                        y may be a or b
 /// scale     y = factor s x                            y may be x; s is one element in device memory, or 1
 /// average   avg = decay avg + (1 - decay) x
 /// </code>
@@ -19,19 +19,25 @@ public static unsafe class Arithmetic
     private static readonly Kernel ScaleKernel = new(KernelFiles.Arithmetic, "scale");
     private static readonly Kernel AverageKernel = new(KernelFiles.Arithmetic, "average");
 
-    /// <summary>y = a + b; y may be either.</summary>
-    /// <exception cref="ShapeException">The shapes differ.</exception>
-    public static void Add(Device device, Tensor y, Tensor a, Tensor b)
+    /// <summary>y = a + factor s b; y may be either. <paramref name="scalar"/> is s, one element, or null for 1.</summary>
+    /// <exception cref="ShapeException">The shapes differ, or s is not one element.</exception>
+    public static void Add(Device device, Tensor y, Tensor a, Tensor b, float factor = 1, Tensor? scalar = null)
     {
         ArgumentNullException.ThrowIfNull(device);
         Shape.RequireEqual(a, y);
         Shape.RequireEqual(b, y);
+        if (scalar is { } s)
+            Shape.RequireLength(s, 1);
         if (device.Kind == DeviceKind.Cuda)
-            device.LaunchOver(AddKernel, y.Length, y, a, b, y.Length);
-        else if (device.IsReference)
-            ReferenceAdd<float>(y.Span, a.Span, b.Span);
+        {
+            device.LaunchOver(AddKernel, y.Length, y, a, b, factor, scalar, y.Length);
+            return;
+        }
+        float all = scalar is { } one ? factor * one.Span[0] : factor;
+        if (device.IsReference)
+            ReferenceAdd<float>(y.Span, a.Span, b.Span, all);
         else
-            Maps.Run(device, y.Length, new AddMap((float*)y.Address, (float*)a.Address, (float*)b.Address));
+            Maps.Run(device, y.Length, new AddMap((float*)y.Address, (float*)a.Address, (float*)b.Address, all));
     }
 
     /// <summary>y = factor s x; y may be x. <paramref name="scalar"/> is s, one element, or null for 1.</summary>
@@ -73,10 +79,10 @@ public static unsafe class Arithmetic
 
     private static double Kept(float decay, ulong step) => Math.Min(decay, (1.0 + step) / (10.0 + step));
 
-    internal static void ReferenceAdd<T>(Span<T> y, ReadOnlySpan<T> a, ReadOnlySpan<T> b) where T : IFloatingPointIeee754<T>
+    internal static void ReferenceAdd<T>(Span<T> y, ReadOnlySpan<T> a, ReadOnlySpan<T> b, T factor) where T : IFloatingPointIeee754<T>
     {
         for (int i = 0; i < y.Length; i++)
-            y[i] = a[i] + b[i];
+            y[i] = a[i] + factor * b[i];
     }
 
     internal static void ReferenceScale<T>(Span<T> y, ReadOnlySpan<T> x, T factor) where T : IFloatingPointIeee754<T>
@@ -92,14 +98,14 @@ public static unsafe class Arithmetic
             average[i] = kept * average[i] + (T.One - kept) * x[i];
     }
 
-    private readonly struct AddMap(float* y, float* a, float* b) : IMap
+    private readonly struct AddMap(float* y, float* a, float* b, float factor) : IMap
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public TVec At<TSimd, TVec>(int i, Lanes lanes)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
-            lanes.Store<TSimd, TVec>(y + i, TSimd.Add(lanes.Load<TSimd, TVec>(a + i), lanes.Load<TSimd, TVec>(b + i)));
+            lanes.Store<TSimd, TVec>(y + i, TSimd.Fma(TSimd.Set(factor), lanes.Load<TSimd, TVec>(b + i), lanes.Load<TSimd, TVec>(a + i)));
             return TSimd.Set(0);
         }
     }

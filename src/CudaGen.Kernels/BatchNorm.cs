@@ -21,9 +21,9 @@ namespace CudaGen.Kernels;
 /// </summary>
 public static unsafe class BatchNorm
 {
-    private static readonly Kernel SumKernel = new(KernelFiles.BatchNorm, "batch_norm_sum");
-    private static readonly Kernel MeanKernel = new(KernelFiles.BatchNorm, "batch_norm_mean");
-    private static readonly Kernel SquaresKernel = new(KernelFiles.BatchNorm, "batch_norm_squares");
+    private static readonly Kernel TrainingKernel = new(KernelFiles.BatchNorm, "batch_norm_training");
+    private static readonly Kernel BackwardWholeKernel = new(KernelFiles.BatchNorm, "batch_norm_backward_whole");
+    private static readonly Kernel SumsKernel = new(KernelFiles.BatchNorm, "batch_norm_sums");
     private static readonly Kernel StatisticsKernel = new(KernelFiles.BatchNorm, "batch_norm_statistics");
     private static readonly Kernel NormaliseKernel = new(KernelFiles.BatchNorm, "batch_norm_normalise");
     private static readonly Kernel InferenceKernel = new(KernelFiles.BatchNorm, "batch_norm_inference");
@@ -37,6 +37,16 @@ public static unsafe class BatchNorm
         private const int Least = 64, Most = 512;
 
         public static Dim3 Block => new(32, 8);
+
+        // As for gradients of biases: up to here one block takes all rows, 32 at a time for 8 channels.
+        private const int Few = 512;
+
+        public static Dim3 NarrowBlock => new(8, 32);
+
+        public bool AreFewRows => Rows <= Few;
+
+        /// <summary>Narrow blocks of a kernel over channels.</summary>
+        public int NarrowBlocks => (Channels + 7) / 8;
 
         public int Rows { get; } = x.Length / Math.Max(x.Channels, 1);
 
@@ -73,8 +83,7 @@ public static unsafe class BatchNorm
             throw new ShapeException($"ForwardTraining: x is {x.Shape}; a variance asks for at least [2, {channels}]");
         if (device.Kind == DeviceKind.Cuda)
         {
-            LaunchStatistics(device, mean, rstd, runningMean, runningVariance, x, epsilon, momentum);
-            device.LaunchOver(NormaliseKernel, x.Length, y, x, mean, rstd, gamma, beta, x.Length, channels, (int)activation.Kind, activation.Slope);
+            LaunchTraining(device, y, mean, rstd, runningMean, runningVariance, x, gamma, beta, epsilon, momentum, activation);
             return;
         }
         if (device.IsReference)
@@ -151,16 +160,21 @@ public static unsafe class BatchNorm
         }
     }
 
-    private static void LaunchStatistics(Device device, Tensor mean, Tensor rstd, Tensor runningMean, Tensor runningVariance, Tensor x,
-        float epsilon, float momentum)
+    private static void LaunchTraining(Device device, Tensor y, Tensor mean, Tensor rstd, Tensor runningMean, Tensor runningVariance, Tensor x,
+        Tensor? gamma, Tensor? beta, float epsilon, float momentum, Activation f)
     {
         Slabs slabs = new(x.Shape);
+        if (slabs.AreFewRows)
+        {
+            device.Launch(TrainingKernel, slabs.NarrowBlocks, Slabs.NarrowBlock, 0, y, mean, rstd, runningMean, runningVariance, x, gamma, beta,
+                epsilon, momentum, slabs.Rows, slabs.Channels, (int)f.Kind, f.Slope);
+            return;
+        }
         nint partial = (nint)device.Scratch(ScratchFloats(x.Shape));
-        device.Launch(SumKernel, slabs.Grid, Slabs.Block, 0, partial, x, slabs.Rows, slabs.Channels, slabs.Length);
-        device.Launch(MeanKernel, slabs.Warps, Slabs.Block, 0, mean, partial, slabs.Count, slabs.Rows, slabs.Channels);
-        device.Launch(SquaresKernel, slabs.Grid, Slabs.Block, 0, partial, x, mean, slabs.Rows, slabs.Channels, slabs.Length);
-        device.Launch(StatisticsKernel, slabs.Warps, Slabs.Block, 0, rstd, runningMean, runningVariance, mean, partial, epsilon, momentum,
-            slabs.Count, slabs.Rows, slabs.Channels);
+        device.Launch(SumsKernel, slabs.Grid, Slabs.Block, 0, partial, x, slabs.Rows, slabs.Channels, slabs.Length);
+        device.Launch(StatisticsKernel, slabs.Warps, Slabs.Block, 0, mean, rstd, runningMean, runningVariance, partial, epsilon, momentum,
+            slabs.Count, slabs.Length, slabs.Rows, slabs.Channels);
+        device.LaunchOver(NormaliseKernel, x.Length, y, x, mean, rstd, gamma, beta, x.Length, slabs.Channels, (int)f.Kind, f.Slope);
     }
 
     /// <summary>y from the running statistics.</summary>
@@ -280,6 +294,12 @@ public static unsafe class BatchNorm
         Tensor rstd, Tensor? gamma, Activation f, bool add)
     {
         Slabs slabs = new(x.Shape);
+        if (slabs.AreFewRows)
+        {
+            device.Launch(BackwardWholeKernel, slabs.NarrowBlocks, Slabs.NarrowBlock, 0, dx, dgamma, dbeta, dy, x, y, mean, rstd, gamma, slabs.Rows,
+                slabs.Channels, add ? 1 : 0, (int)f.Kind, f.Slope);
+            return;
+        }
         float* scratch = device.Scratch(ScratchFloats(x.Shape));
         nint offset = (nint)scratch, slope = (nint)(scratch + slabs.Channels), partial = (nint)(scratch + 2 * slabs.Channels);
         device.Launch(BackwardSumsKernel, slabs.Grid, Slabs.Block, 0, partial, dy, x, y, mean, slabs.Rows, slabs.Channels, slabs.Length,

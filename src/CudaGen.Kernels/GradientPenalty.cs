@@ -8,7 +8,7 @@ namespace CudaGen.Kernels;
 /// The two element-wise ends of WGAN-GP (Gulrajani et al. 2017, algorithm 1, lines 6 and 7), per sample n:
 /// <code>
 /// interpolate   y_n = x_n + alpha_n (fake_n - x_n)
-/// penalty       L = scale * sum_n (|g_n| - 1)^2          dg_n = 2 scale (1 - 1 / |g_n|) g_n
+/// penalty       L = mean of (|g_n| - 1)^2                dg_n = 2 weight / N (1 - 1 / |g_n|) g_n
 /// </code>
 /// |g| has no epsilon; where it is 0, the gradient is taken to be 0.
 /// </summary>
@@ -45,33 +45,39 @@ public static unsafe class GradientPenalty
 
     /// <summary>
     /// The penalty to <paramref name="loss"/> (one element), the norms to <paramref name="norms"/> (one per row of g), and
-    /// its gradient to <paramref name="dg"/>, which may be g.
+    /// the gradient of <paramref name="weight"/> times the penalty to <paramref name="dg"/>, which may be g. That product is added to
+    /// <paramref name="total"/> (one element) unless null: the loss that it is a part of.
     /// </summary>
     /// <exception cref="ShapeException">dg and g differ, or the others have not their one element or one per row.</exception>
-    public static void Evaluate(Device device, Tensor loss, Tensor norms, Tensor dg, Tensor g, float scale)
+    public static void Evaluate(Device device, Tensor loss, Tensor norms, Tensor dg, Tensor g, float weight, Tensor? total = null)
     {
         ArgumentNullException.ThrowIfNull(device);
         Shape.RequireLength(loss, 1);
+        if (total is { } sum)
+            Shape.RequireLength(sum, 1);
         Shape.RequireEqual(dg, g);
         Shape.RequireLength(norms, g.Shape.Rows);
+        int rows = g.Shape.Rows;
+        float scale = weight / Math.Max(rows, 1);
         if (device.Kind == DeviceKind.Cuda)
         {
-            int rows = g.Shape.Rows;
             device.Launch(SlopesKernel, Math.Min(rows, device.BlockLimit), Threads, 0, norms, dg, g, scale, rows, g.Shape.RowLength);
-            device.Launch(LossKernel, 1, Threads, 0, loss, norms, scale, rows);
+            device.Launch(LossKernel, 1, Threads, 0, loss, total, norms, weight, rows);
             return;
         }
         if (device.IsReference)
+            loss.Span[0] = (float)ReferenceEvaluate<float>(norms.Span, dg.Span, g.Span, weight);
+        else
         {
-            loss.Span[0] = (float)ReferenceEvaluate<float>(norms.Span, dg.Span, g.Span, scale);
-            return;
+            PenaltyJob job = new((float*)norms.Address, (float*)dg.Address, (float*)g.Address, g.Shape.RowLength, scale);
+            Dispatch.Run(device, rows, ref job);
+            double squares = 0;
+            foreach (float norm in norms.Span)
+                squares += ((double)norm - 1) * ((double)norm - 1);
+            loss.Span[0] = (float)(squares / Math.Max(rows, 1));
         }
-        PenaltyJob job = new((float*)norms.Address, (float*)dg.Address, (float*)g.Address, g.Shape.RowLength, scale);
-        Dispatch.Run(device, g.Shape.Rows, ref job);
-        double sum = 0;
-        foreach (float norm in norms.Span)
-            sum += ((double)norm - 1) * ((double)norm - 1);
-        loss.Span[0] = (float)(scale * sum);
+        if (total is { } all)
+            all.Span[0] += weight * loss.Span[0];
     }
 
     internal static void ReferenceInterpolate<T>(Span<T> y, ReadOnlySpan<T> x, ReadOnlySpan<T> fake, ReadOnlySpan<T> alpha)
@@ -81,10 +87,10 @@ public static unsafe class GradientPenalty
             y[i] = x[i] + alpha[i / (y.Length / alpha.Length)] * (fake[i] - x[i]);
     }
 
-    internal static double ReferenceEvaluate<T>(Span<T> norms, Span<T> dg, ReadOnlySpan<T> g, float scale) where T : IFloatingPointIeee754<T>
+    internal static double ReferenceEvaluate<T>(Span<T> norms, Span<T> dg, ReadOnlySpan<T> g, float weight) where T : IFloatingPointIeee754<T>
     {
-        int length = norms.Length == 0 ? 0 : g.Length / norms.Length;
-        T s = T.CreateChecked(scale), two = T.CreateChecked(2);
+        int rows = Math.Max(norms.Length, 1), length = g.Length / rows;
+        T s = T.CreateChecked(weight) / T.CreateChecked(rows), two = T.CreateChecked(2);
         double sum = 0;
         for (int n = 0; n < norms.Length; n++)
         {
@@ -97,7 +103,7 @@ public static unsafe class GradientPenalty
             for (int i = n * length; i < (n + 1) * length; i++)
                 dg[i] = slope * g[i];
         }
-        return scale * sum;
+        return sum / rows;
     }
 
     // A chunk is a sample.

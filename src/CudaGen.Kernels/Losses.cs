@@ -10,7 +10,7 @@ namespace CudaGen.Kernels;
 /// never waits for the host; the gradient is overwritten.
 /// <code>
 /// mean squared error    L = scale * sum (x - t)^2                             dx = 2 scale (x - t)
-/// absolute error        L = scale * sum |x - t|                               dx = scale sign(x - t)
+/// absolute error        L = scale * sum |x - t|                               dx = factor s scale sign(x - t)
 /// BCE with logits       L = scale * sum max(x, 0) - x t + ln(1 + e^-|x|)      dx = scale (sigmoid(x) - t)
 /// mean                  L = scale * sum x                                     dx = scale
 /// softmax               L = scale * sum over rows of ln(sum e^x) - x[target]  dx = scale (softmax(x) - one-hot)
@@ -34,7 +34,11 @@ public static unsafe class Losses
     {
         Check(device, loss, dx, x, t);
         if (device.Kind == DeviceKind.Cuda)
-            LaunchError(device, SquaredErrorKernel, loss, dx, x, t, scale);
+        {
+            ChunkedSum sum = new(device, loss, x.Length);
+            device.Launch(SquaredErrorKernel, sum.Grid, ChunkedSum.Block, 0, sum.Partial, dx, x, t, x.Length, scale);
+            sum.Finish();
+        }
         else if (device.IsReference)
             loss.Span[0] = (float)ReferenceSquaredError<float>(dx is null ? default : dx.Value.Span, x.Span, t.Span, scale);
         else
@@ -81,17 +85,28 @@ public static unsafe class Losses
         }
     }
 
-    /// <summary>Absolute error. <paramref name="loss"/> is one element; <paramref name="dx"/> has the shape of x or is null.</summary>
-    /// <exception cref="ShapeException">x, t and dx differ.</exception>
-    public static void MeanAbsoluteError(Device device, Tensor loss, Tensor? dx, Tensor x, Tensor t, float scale)
+    /// <summary>
+    /// Absolute error. <paramref name="loss"/> is one element; <paramref name="dx"/> has the shape of x or is null. The gradient is that of
+    /// <paramref name="factor"/> s L, where <paramref name="scalar"/> is s, one element, or null for 1: a part of a larger loss.
+    /// </summary>
+    /// <exception cref="ShapeException">x, t and dx differ, or s is not one element.</exception>
+    public static void MeanAbsoluteError(Device device, Tensor loss, Tensor? dx, Tensor x, Tensor t, float scale, float factor = 1, Tensor? scalar = null)
     {
         Check(device, loss, dx, x, t);
+        if (scalar is { } s)
+            Shape.RequireLength(s, 1);
         if (device.Kind == DeviceKind.Cuda)
-            LaunchError(device, AbsoluteErrorKernel, loss, dx, x, t, scale);
-        else if (device.IsReference)
-            loss.Span[0] = (float)ReferenceAbsoluteError<float>(dx is null ? default : dx.Value.Span, x.Span, t.Span, scale);
+        {
+            ChunkedSum sum = new(device, loss, x.Length);
+            device.Launch(AbsoluteErrorKernel, sum.Grid, ChunkedSum.Block, 0, sum.Partial, dx, x, t, x.Length, scale, factor, scalar);
+            sum.Finish();
+            return;
+        }
+        float slope = scale * (scalar is { } one ? factor * one.Span[0] : factor);
+        if (device.IsReference)
+            loss.Span[0] = (float)ReferenceAbsoluteError<float>(dx is null ? default : dx.Value.Span, x.Span, t.Span, scale, slope);
         else
-            loss.Span[0] = (float)(scale * Maps.Sum(device, x.Length, new AbsoluteError(Pointer(dx), (float*)x.Address, (float*)t.Address, scale)));
+            loss.Span[0] = (float)(scale * Maps.Sum(device, x.Length, new AbsoluteError(Pointer(dx), (float*)x.Address, (float*)t.Address, slope)));
     }
 
     /// <summary>
@@ -179,13 +194,6 @@ public static unsafe class Losses
     /// <summary>Floats of scratch memory that a loss of x of this shape needs, on any device.</summary>
     public static int ScratchFloats(Shape x) => Reduce.ScratchFloats(x.Length);
 
-    private static void LaunchError(Device device, Kernel kernel, Tensor loss, Tensor? dx, Tensor x, Tensor t, float scale)
-    {
-        ChunkedSum sum = new(device, loss, x.Length);
-        device.Launch(kernel, sum.Grid, ChunkedSum.Block, 0, sum.Partial, dx, x, t, x.Length, scale);
-        sum.Finish();
-    }
-
     private static float* Pointer(Tensor? t) => t is null ? null : (float*)t.Value.Address;
 
     private static void Check(Device device, Tensor loss, Tensor? dx, Tensor x, Tensor t)
@@ -212,17 +220,16 @@ public static unsafe class Losses
         return scale * sum;
     }
 
-    internal static double ReferenceAbsoluteError<T>(Span<T> dx, ReadOnlySpan<T> x, ReadOnlySpan<T> t, float scale)
+    internal static double ReferenceAbsoluteError<T>(Span<T> dx, ReadOnlySpan<T> x, ReadOnlySpan<T> t, float scale, T slope)
         where T : IFloatingPointIeee754<T>
     {
-        T s = T.CreateChecked(scale);
         double sum = 0;
         for (int i = 0; i < x.Length; i++)
         {
             T d = x[i] - t[i];
             sum += double.CreateChecked(T.Abs(d));
             if (!dx.IsEmpty)
-                dx[i] = d > T.Zero ? s : d < T.Zero ? -s : T.Zero;
+                dx[i] = d > T.Zero ? slope : d < T.Zero ? -slope : T.Zero;
         }
         return scale * sum;
     }
@@ -298,7 +305,7 @@ public static unsafe class Losses
         }
     }
 
-    private readonly struct AbsoluteError(float* dx, float* x, float* t, float scale) : IMap
+    private readonly struct AbsoluteError(float* dx, float* x, float* t, float slope) : IMap
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public TVec At<TSimd, TVec>(int i, Lanes lanes)
@@ -308,8 +315,8 @@ public static unsafe class Losses
             TVec zero = TSimd.Set(0), d = TSimd.Sub(lanes.Load<TSimd, TVec>(x + i), lanes.Load<TSimd, TVec>(t + i));
             if (dx != null)
             {
-                TVec negative = TSimd.And(TSimd.Greater(zero, d), TSimd.Set(-scale));
-                lanes.Store<TSimd, TVec>(dx + i, TSimd.Select(TSimd.Greater(d, zero), TSimd.Set(scale), negative));
+                TVec negative = TSimd.And(TSimd.Greater(zero, d), TSimd.Set(-slope));
+                lanes.Store<TSimd, TVec>(dx + i, TSimd.Select(TSimd.Greater(d, zero), TSimd.Set(slope), negative));
             }
             return VectorMath.Abs<TSimd, TVec>(d);
         }

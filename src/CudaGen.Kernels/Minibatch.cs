@@ -41,30 +41,35 @@ public static unsafe class Minibatch
                 batchesPerStep, batch);
             return;
         }
-        ulong first = First(step, x, batchesPerStep, batch);
+        ulong first = First(step, x.Shape.Rows, batchesPerStep, batch);
         Job job = new((float*)x.Address, (byte*)images.Address, x.Shape.RowLength, x.Shape.Rows, count, first, seed, true, scale, offset);
         Dispatch.Run(device, job.Chunks, ref job);
     }
 
     /// <summary>
     /// y (N, classes), one-hot, from the labels (count) of the very images that <see cref="Gather(Device, Tensor, Buffer{byte}, Buffer{ulong}, ulong, float, float, int, int)"/>
-    /// takes with the same numbers. A label beyond the classes gives zeros.
+    /// takes with the same numbers. A label beyond the classes gives zeros. y may have the labels of these N images several times, one
+    /// <paramref name="copies"/> after the other.
     /// </summary>
-    /// <exception cref="ShapeException">There are no labels, or no classes.</exception>
-    public static void GatherLabels(Device device, Tensor y, Buffer<byte> labels, Buffer<ulong> step, ulong seed, int batchesPerStep = 1, int batch = 0)
+    /// <exception cref="ShapeException">There are no labels, or no classes, or y is no whole number of copies.</exception>
+    public static void GatherLabels(Device device, Tensor y, Buffer<byte> labels, Buffer<ulong> step, ulong seed, int batchesPerStep = 1, int batch = 0,
+        int copies = 1)
     {
         int classes = y.Shape.RowLength, count = Count(device, y, labels.Length, Math.Min(classes, 1), "labels");
+        if (y.Shape.Rows % copies != 0)
+            throw new ShapeException($"labels: {y.Shape} are not {copies} times as many rows");
+        int rows = y.Shape.Rows / copies;
         if (device.Kind == DeviceKind.Cuda)
         {
-            device.LaunchOver(LabelsKernel, y.Length, y, labels, step, seed, y.Shape.Rows, classes, count, batchesPerStep, batch);
+            device.LaunchOver(LabelsKernel, y.Length, y, labels, step, seed, rows, classes, count, copies, batchesPerStep, batch);
             return;
         }
-        ulong first = First(step, y, batchesPerStep, batch);
+        ulong first = First(step, rows, batchesPerStep, batch);
         for (int row = 0; row < y.Shape.Rows; row++)
         {
             Span<float> hot = y.Span.Slice(row * classes, classes);
             hot.Clear();
-            int label = labels.Span[Index(first + (ulong)row, count, seed)];
+            int label = labels.Span[Index(first + (ulong)(row % rows), count, seed)];
             if (label < classes)
                 hot[label] = 1;
         }
@@ -80,13 +85,13 @@ public static unsafe class Minibatch
             device.LaunchOver(PointsKernel, x.Length, x, points, step, seed, x.Shape.Rows, length, count, batchesPerStep, batch);
             return;
         }
-        ulong first = First(step, x, batchesPerStep, batch);
+        ulong first = First(step, x.Shape.Rows, batchesPerStep, batch);
         for (int row = 0; row < x.Shape.Rows; row++)
             points.Span.Slice(Index(first + (ulong)row, count, seed) * length, length).CopyTo(x.Span[(row * length)..]);
     }
 
-    private static ulong First(Buffer<ulong> step, Tensor x, int batchesPerStep, int batch)
-        => (step.Span[0] * (ulong)batchesPerStep + (ulong)batch) * (ulong)x.Shape.Rows;
+    private static ulong First(Buffer<ulong> step, int rows, int batchesPerStep, int batch)
+        => (step.Span[0] * (ulong)batchesPerStep + (ulong)batch) * (ulong)rows;
 
     /// <summary>x from <paramref name="images"/> in their order from row <paramref name="first"/> on, over the end to row 0.</summary>
     /// <exception cref="ShapeException">The data set is no whole number of rows, or empty.</exception>

@@ -21,9 +21,11 @@ public readonly record struct AdamOptions(float LearningRate, float Beta1 = 0.9f
 
 /// <summary>
 /// The numbers of RMSProp. <paramref name="InsideRoot"/> selects TensorFlow 1's sqrt(v + eps), whose v starts at 1;
-/// otherwise PyTorch's sqrt(v) + eps, whose v starts at 0.
+/// otherwise PyTorch's sqrt(v) + eps, whose v starts at 0. After an update parameters are clipped to [-Clip, Clip], the Lipschitz bound
+/// of WGAN (Arjovsky et al. 2017, algorithm 1, line 7), infinite for none.
 /// </summary>
-public readonly record struct RmsPropOptions(float LearningRate, float Alpha = 0.99f, float Epsilon = 1e-8f, bool InsideRoot = false);
+public readonly record struct RmsPropOptions(float LearningRate, float Alpha = 0.99f, float Epsilon = 1e-8f, bool InsideRoot = false,
+    float Clip = float.PositiveInfinity);
 
 /// <summary>Updates over all parameters of a network at once: the tensors are whole arenas.</summary>
 public static unsafe class Optimisers
@@ -31,7 +33,6 @@ public static unsafe class Optimisers
     private static readonly Kernel AdamKernel = new(KernelFiles.Optimisers, "adam");
     private static readonly Kernel AdamBackwardKernel = new(KernelFiles.Optimisers, "adam_backward");
     private static readonly Kernel RmsPropKernel = new(KernelFiles.Optimisers, "rms_prop");
-    private static readonly Kernel ClipKernel = new(KernelFiles.Optimisers, "clip");
 
     /// <summary>
     /// m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, then the update of <see cref="AdamEpsilon"/>. The step number of
@@ -97,35 +98,23 @@ public static unsafe class Optimisers
                 (float*)g.Address, (float*)m.Address, (float*)v.Address, options.Beta1, options.Beta2, (float)rate, (float)correction, options.Epsilon));
     }
 
-    /// <summary>v = a v + (1 - a) g^2, p -= lr g / (sqrt(v) + eps) or lr g / sqrt(v + eps).</summary>
+    /// <summary>v = a v + (1 - a) g^2, p -= lr g / (sqrt(v) + eps) or lr g / sqrt(v + eps), p = min(max(p, -clip), clip).</summary>
     /// <exception cref="ShapeException">The tensors differ.</exception>
     public static void RmsProp(Device device, Tensor p, Tensor g, Tensor v, RmsPropOptions options)
     {
         ArgumentNullException.ThrowIfNull(device);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Clip);
         Shape.RequireEqual(p, g);
         Shape.RequireEqual(p, v);
         if (device.Kind == DeviceKind.Cuda)
         {
             device.LaunchOver(RmsPropKernel, p.Length, p, v, g, p.Length, options.LearningRate, options.Alpha, options.Epsilon,
-                options.InsideRoot ? 1 : 0);
+                options.InsideRoot ? 1 : 0, options.Clip);
         }
         else if (device.IsReference)
             ReferenceRmsProp<float>(p.Span, g.Span, v.Span, options);
         else
             Maps.Run(device, p.Length, new RmsPropMap((float*)p.Address, (float*)g.Address, (float*)v.Address, options));
-    }
-
-    /// <summary>p = min(max(p, -bound), bound): the Lipschitz clip of WGAN (Arjovsky et al. 2017, algorithm 1, line 7).</summary>
-    public static void Clip(Device device, Tensor p, float bound)
-    {
-        ArgumentNullException.ThrowIfNull(device);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(bound);
-        if (device.Kind == DeviceKind.Cuda)
-            device.LaunchOver(ClipKernel, p.Length, p, p.Length, bound);
-        else if (device.IsReference)
-            ReferenceClip(p.Span, bound);
-        else
-            Maps.Run(device, p.Length, new ClipMap((float*)p.Address, bound));
     }
 
     /// <summary>The factor of m / (c sqrt(v) + eps) and c, in double: 1 - b2^t loses all its digits in float at small t.</summary>
@@ -168,20 +157,13 @@ public static unsafe class Optimisers
     internal static void ReferenceRmsProp<T>(Span<T> p, ReadOnlySpan<T> g, Span<T> v, RmsPropOptions o)
         where T : IFloatingPointIeee754<T>
     {
-        T a = T.CreateChecked(o.Alpha), eps = T.CreateChecked(o.Epsilon);
+        T a = T.CreateChecked(o.Alpha), eps = T.CreateChecked(o.Epsilon), clip = T.CreateChecked(o.Clip);
         for (int i = 0; i < p.Length; i++)
         {
             v[i] = a * v[i] + (T.One - a) * g[i] * g[i];
             T root = o.InsideRoot ? T.Sqrt(v[i] + eps) : T.Sqrt(v[i]) + eps;
-            p[i] -= T.CreateChecked(o.LearningRate) * g[i] / root;
+            p[i] = T.Clamp(p[i] - T.CreateChecked(o.LearningRate) * g[i] / root, -clip, clip);
         }
-    }
-
-    internal static void ReferenceClip<T>(Span<T> p, float bound) where T : IFloatingPointIeee754<T>
-    {
-        T c = T.CreateChecked(bound);
-        for (int i = 0; i < p.Length; i++)
-            p[i] = T.Clamp(p[i], -c, c);
     }
 
     private readonly struct AdamMap(float* p, float* g, float* m, float* v, float beta1, float beta2, float rate, float correction,
@@ -239,21 +221,8 @@ public static unsafe class Optimisers
                 TSimd.Mul(TSimd.Mul(TSimd.Set(1 - o.Alpha), gradient), gradient));
             lanes.Store<TSimd, TVec>(v + i, second);
             TVec root = o.InsideRoot ? TSimd.Sqrt(TSimd.Add(second, eps)) : TSimd.Add(TSimd.Sqrt(second), eps);
-            TVec update = TSimd.Div(TSimd.Mul(TSimd.Set(o.LearningRate), gradient), root);
-            lanes.Store<TSimd, TVec>(p + i, TSimd.Sub(lanes.Load<TSimd, TVec>(p + i), update));
-            return TSimd.Set(0);
-        }
-    }
-
-    private readonly struct ClipMap(float* p, float bound) : IMap
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public TVec At<TSimd, TVec>(int i, Lanes lanes)
-            where TSimd : struct, ISimd<TVec>
-            where TVec : struct
-        {
-            TVec x = TSimd.Min(TSimd.Set(bound), TSimd.Max(TSimd.Set(-bound), lanes.Load<TSimd, TVec>(p + i)));
-            lanes.Store<TSimd, TVec>(p + i, x);
+            TVec moved = TSimd.Sub(lanes.Load<TSimd, TVec>(p + i), TSimd.Div(TSimd.Mul(TSimd.Set(o.LearningRate), gradient), root));
+            lanes.Store<TSimd, TVec>(p + i, TSimd.Min(TSimd.Set(o.Clip), TSimd.Max(TSimd.Set(-o.Clip), moved)));
             return TSimd.Set(0);
         }
     }

@@ -8,7 +8,6 @@ namespace CudaGen.Kernels;
 public static unsafe class Reduce
 {
     private static readonly Kernel SumChunksKernel = new(KernelFiles.Reduce, "sum_chunks");
-    private static readonly Kernel AddKernel = new(KernelFiles.Reduce, "add_scalars");
 
     /// <summary>sum (one element) = the sum of all elements of x.</summary>
     /// <exception cref="ShapeException">sum is not one element.</exception>
@@ -35,20 +34,6 @@ public static unsafe class Reduce
 
     /// <summary>Floats of scratch memory that a sum over this many terms needs, on any device.</summary>
     public static int ScratchFloats(int terms) => Math.Max(ElementWise.Chunks(terms), ChunkedSum.Chunks(terms));
-
-    /// <summary>sum = a + b, one element each: the total of two losses.</summary>
-    /// <exception cref="ShapeException">A tensor is not one element.</exception>
-    public static void Add(Device device, Tensor sum, Tensor a, Tensor b)
-    {
-        ArgumentNullException.ThrowIfNull(device);
-        Shape.RequireLength(sum, 1);
-        Shape.RequireLength(a, 1);
-        Shape.RequireLength(b, 1);
-        if (device.Kind == DeviceKind.Cuda)
-            device.Launch(AddKernel, 1, 1, 0, sum, a, b);
-        else
-            sum.Span[0] = a.Span[0] + b.Span[0];
-    }
 
     private readonly struct Identity(float* x) : IMap
     {

@@ -20,11 +20,11 @@ public enum PosteriorHead
 /// The reparameterised sample and the Kullback-Leibler divergence of a diagonal Gaussian posterior from N(0, I). The two
 /// heads lie side by side in one tensor (N, 2L): mean in columns 0..L-1, h in L..2L-1.
 /// <code>
-/// sample     z = mean + sigma * eps                         dmean = dz       dh = dz * eps * dsigma/dh
+/// sample     z = mean + sigma * eps                         dmean += dz      dh += dz * eps * dsigma/dh
 /// KL         L = scale * sum 1/2 (mean^2 + sigma^2 - ln sigma^2 - 1)
 ///            dmean = scale * mean                           dh = scale * d/dh
 /// </code>
-/// The backward pass of the sample overwrites the head gradients, the divergence adds to them.
+/// The divergence, like any loss, overwrites the gradients of the heads; the backward pass of the sample, which comes later, adds to them.
 /// </summary>
 public static unsafe class Variational
 {
@@ -47,7 +47,7 @@ public static unsafe class Variational
             Run(device, new(Pass.Sample, (float*)z.Address, (float*)heads.Address, (float*)eps.Address, null, rows, latent, head, 0, 0, null));
     }
 
-    /// <summary>dheads = the gradient that dz gives the two heads; overwritten.</summary>
+    /// <summary>dheads += the gradient that dz gives the two heads.</summary>
     /// <exception cref="ShapeException">The tensors do not fit each other.</exception>
     public static void SampleBackward(Device device, Tensor dheads, Tensor dz, Tensor heads, Tensor eps, PosteriorHead head)
     {
@@ -64,7 +64,7 @@ public static unsafe class Variational
 
     /// <summary>
     /// The divergence, summed over latent dimensions and rows and times <paramref name="scale"/>, to one element;
-    /// its gradient is added to <paramref name="dheads"/> if that is given.
+    /// its gradient overwrites <paramref name="dheads"/> if that is given.
     /// </summary>
     /// <param name="device">Where the tensors are.</param>
     /// <param name="loss">One element, overwritten.</param>
@@ -220,8 +220,8 @@ public static unsafe class Variational
             for (int j = 0; j < latent; j++)
             {
                 _ = Sigma<T>(heads[(2 * n + 1) * latent + j], head, out T slope);
-                dheads[2 * n * latent + j] = dz[n * latent + j];
-                dheads[(2 * n + 1) * latent + j] = dz[n * latent + j] * eps[n * latent + j] * slope;
+                dheads[2 * n * latent + j] += dz[n * latent + j];
+                dheads[(2 * n + 1) * latent + j] += dz[n * latent + j] * eps[n * latent + j] * slope;
             }
         }
     }
@@ -254,8 +254,8 @@ public static unsafe class Variational
                 sum += double.CreateChecked(value);
                 if (!dheads.IsEmpty)
                 {
-                    dheads[im] += s * mean;
-                    dheads[ih] += s * slope;
+                    dheads[im] = s * mean;
+                    dheads[ih] = s * slope;
                 }
             }
         }

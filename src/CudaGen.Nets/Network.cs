@@ -137,9 +137,13 @@ public sealed class Network
     /// From DY: the gradient of the input where the plan has a place for it. With <paramref name="parameters"/> the gradients of all
     /// parameters but the weights, which <see cref="BackwardWeights"/> adds.
     /// </summary>
-    public void BackwardInput(Device device, bool parameters)
+    public void BackwardInput(Device device, bool parameters) => BackwardLayers(device, parameters, ..);
+
+    /// <summary>The same through some of the layers.</summary>
+    internal void BackwardLayers(Device device, bool parameters, Range layers)
     {
-        for (int i = _layers.Length - 1; i >= 0; i--)
+        (int first, int count) = layers.GetOffsetAndLength(_layers.Length);
+        for (int i = first + count - 1; i >= first; i--)
             _layers[i].BackwardInput(device, Target(i), parameters);
     }
 

@@ -3,15 +3,12 @@ using CudaGen.Runtime;
 
 namespace CudaGen.Nets;
 
-/// <summary>The numbers of an optimiser: either Adam's or RMSProp's, and a bound on the parameters.</summary>
+/// <summary>The numbers of an optimiser: either Adam's or RMSProp's.</summary>
 public sealed record OptimiserOptions
 {
     public AdamOptions? Adam { get; private init; }
 
     public RmsPropOptions? RmsProp { get; private init; }
-
-    /// <summary>After each update parameters are clipped to [-Clip, Clip] (Arjovsky et al. 2017); 0 for no bound.</summary>
-    public float Clip { get; init; }
 
     public static implicit operator OptimiserOptions(AdamOptions adam) => new() { Adam = adam };
 
@@ -22,7 +19,7 @@ public sealed record OptimiserOptions
     public static OptimiserOptions FromRmsPropOptions(RmsPropOptions rmsProp) => rmsProp;
 }
 
-/// <summary>An optimiser of one network with its moments and its own count of updates, all in device memory.</summary>
+/// <summary>An optimiser of one network with its moments and, for Adam's correction, its own count of updates, all in device memory.</summary>
 public sealed class Optimiser
 {
     private readonly ParameterGroup _group;
@@ -49,7 +46,7 @@ public sealed class Optimiser
     /// <summary>The second moment, or RMSProp's mean square.</summary>
     internal Tensor Second => _second;
 
-    /// <summary>Updates done.</summary>
+    /// <summary>Updates by Adam that are done.</summary>
     internal Buffer<ulong> Updates => _updates;
 
     /// <summary>One update from the gradients of the group.</summary>
@@ -60,12 +57,12 @@ public sealed class Optimiser
     {
         _group.RequireGradients();
         if (Options.Adam is { } adam)
+        {
             Optimisers.Adam(device, _group.Value, _group.Gradient, _first, _second, _updates, adam with { LearningRate = adam.LearningRate * rate });
+            StepState.Count(device, _updates);
+        }
         else if (Options.RmsProp is { } rmsProp)
             Optimisers.RmsProp(device, _group.Value, _group.Gradient, _second, rmsProp with { LearningRate = rmsProp.LearningRate * rate });
-        if (Options.Clip > 0)
-            Optimisers.Clip(device, _group.Value, Options.Clip);
-        StepState.Count(device, _updates);
     }
 
     // TensorFlow 1's mean square starts at 1.
@@ -83,6 +80,7 @@ public sealed class Optimiser
                 yield return new($"{Name}.m.{p.Name}", _group.In(_first, p));
             yield return new($"{Name}.v.{p.Name}", _group.In(_second, p));
         }
-        yield return new($"{Name}.updates", _updates);
+        if (Options.Adam is not null)
+            yield return new($"{Name}.updates", _updates);
     }
 }

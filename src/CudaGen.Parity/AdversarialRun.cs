@@ -64,7 +64,7 @@ internal sealed class AdversarialRun
         }
     }
 
-    private OptimiserOptions Clipped(OptimiserOptions options) => _golden.Clip is { } clip ? options with { Clip = clip } : options;
+    private OptimiserOptions Clipped(OptimiserOptions options) => _golden.Clip is { } clip && options.RmsProp is { } rmsProp ? rmsProp with { Clip = clip } : options;
 
     private AdversarialModel Plan()
     {

@@ -55,9 +55,7 @@ internal sealed class GoldenOptimiser
             if (IsAdam)
                 Optimisers.Adam(device, parameters, gradient, first, second, step, Adam);
             else
-                Optimisers.RmsProp(device, parameters, gradient, second, RmsProp);
-            if (clip is { } bound)
-                Optimisers.Clip(device, parameters, bound);
+                Optimisers.RmsProp(device, parameters, gradient, second, clip is { } bound ? RmsProp with { Clip = bound } : RmsProp);
             device.Upload(step, [device.Read(step) + 1]);
             after((int)device.Read(step));
         }

@@ -30,7 +30,7 @@ public static class OpsRun
         ["batch mean of sum sigmoid_cross_entropy_with_logits, labels t"] = CrossEntropyWithTargets,
         ["mean softmax cross entropy, class 1 of 2"] = c => SoftmaxCrossEntropy(c, 1),
         ["mean over all elements (x-t)^2"] = c => Difference(c, Losses.MeanSquaredError),
-        ["mean over all elements |x-t|"] = c => Difference(c, Losses.MeanAbsoluteError),
+        ["mean over all elements |x-t|"] = c => Difference(c, (device, loss, dx, x, t, scale) => Losses.MeanAbsoluteError(device, loss, dx, x, t, scale)),
         ["batch mean of 0.5*sum(mu^2+s^2-log(s^2)-1)"] = c => Divergence(c, PosteriorHead.StandardDeviation, "sd"),
         ["batch mean of -0.5*sum(1+logvar-mu^2-exp(logvar))"] = c => Divergence(c, PosteriorHead.LogVariance, "logvar"),
         ["mu + sd*eps"] = Reparameterise,
@@ -191,7 +191,7 @@ public static class OpsRun
     private static void PenaliseNorms(OpsCase c)
     {
         Tensor g = c.Input("g"), loss = c.New(Shape.Scalar), norms = c.New(new Shape(g.Shape.Rows)), dg = c.New(g.Shape);
-        GradientPenalty.Evaluate(c.Device, loss, norms, dg, g, 1f / g.Shape.Rows);
+        GradientPenalty.Evaluate(c.Device, loss, norms, dg, g, 1);
         c.Result("y", loss);
         c.Result("g_g", dg, c.Upstream);
     }

@@ -132,7 +132,7 @@ public sealed class HandWorkedTests
         using Arena arena = new(device, "test", 4096);
         Tensor g = Take(device, arena, new(2, 5), 0, 0, 0, 0, 0, 3, 0, 0, 0, 0);
         Tensor dg = arena.Take(new Shape(2, 5)), norms = arena.Take(new Shape(2)), loss = arena.Take(Shape.Scalar);
-        GradientPenalty.Evaluate(device, loss, norms, dg, g, 0.5f);
+        GradientPenalty.Evaluate(device, loss, norms, dg, g, 1);
         Assert.Equal([0, 3], device.ToArray(norms));
         Assert.Equal(0.5f * (1 + 4), device.Read(loss));
         Assert.Equal([0, 0, 0, 0, 0, 2, 0, 0, 0, 0], device.ToArray(dg));

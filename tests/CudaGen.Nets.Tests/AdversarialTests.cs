@@ -70,6 +70,23 @@ public sealed class AdversarialTests
         }
     }
 
+    /// <summary>No pass would overwrite what is left of the update before.</summary>
+    [Fact]
+    public void An_update_without_new_gradients_is_refused()
+    {
+        using Device device = Device.Cpu(1);
+        using var model = (AdversarialModel)SmallModels.Create("gan");
+        model.Plan(device, SmallModels.Batch, SmallModels.Seed);
+        Assert.Throws<InvalidOperationException>(model.UpdateDiscriminator);
+        model.DiscriminatorGradients();
+        float[] once = model.Groups[0].Gradient.Span.ToArray();
+        model.DiscriminatorGradients();
+        Assert.All(model.Groups[0].Gradient.Span.ToArray().Zip(once), g => Assert.Equal(2 * g.Second, g.First));
+        model.UpdateDiscriminator();
+        model.ZeroDiscriminatorGradients();
+        Assert.Contains("fc1.weight", Assert.Throws<InvalidOperationException>(model.UpdateDiscriminator).Message, StringComparison.Ordinal);
+    }
+
     /// <summary>The numbers that the tutorials print.</summary>
     [Fact]
     public void Parameter_counts_are_those_of_the_tutorials()

@@ -113,11 +113,10 @@ internal sealed class CudaBandwidth(CudaSettings settings, Ceilings ceilings, De
         yield return new("interpolate, penalty", 3.0 * n, () => GradientPenalty.Interpolate(device, c, a, d, alpha));
         yield return new("sample of a posterior", 2.0 * n,
             () => Variational.SampleForward(device, b.Slice(0, latent), a.Reshape(heads), c.Slice(0, latent), PosteriorHead.LogVariance));
-        yield return new("sample of a posterior backward", 3.0 * n,
+        yield return new("sample of a posterior backward", 4.0 * n,
             () => Variational.SampleBackward(device, d.Reshape(heads), b.Slice(0, latent), a.Reshape(heads), c.Slice(0, latent), PosteriorHead.LogVariance));
-        yield return new("divergence", 3.0 * n, () => Variational.Divergence(device, scalar, d.Reshape(heads), a.Reshape(heads), PosteriorHead.LogVariance, 1f / n));
+        yield return new("divergence", 2.0 * n, () => Variational.Divergence(device, scalar, d.Reshape(heads), a.Reshape(heads), PosteriorHead.LogVariance, 1f / n));
         yield return new("Adam", 7.0 * n, () => Optimisers.Adam(device, a, b, c, d, step, new(1e-6f)));
         yield return new("RMSProp", 5.0 * n, () => Optimisers.RmsProp(device, a, b, d, new(1e-6f)));
-        yield return new("clip", 2.0 * n, () => Optimisers.Clip(device, a, 0.5f));
     }
 }

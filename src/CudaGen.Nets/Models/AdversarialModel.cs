@@ -265,12 +265,12 @@ public abstract class AdversarialModel : Model
         Minibatch.Gather(Device, Real, images.Pixels, StepCounter, Seed, scale, offset, batches, batch);
         if (Spec.Classes > 0)
         {
-            Minibatch.GatherLabels(Device, Labels.Rows(0, Batch), images.Labels, StepCounter, Seed, batches, batch);
-            ShareLabels();
+            // Generated images take the labels of the real ones.
+            Minibatch.GatherLabels(Device, Labels.Rows(0, 2 * Batch), images.Labels, StepCounter, Seed, batches, batch, copies: 2);
         }
     }
 
-    /// <summary>Generated images take the labels of the real ones.</summary>
+    /// <summary>Copies the labels of the real images to the generated ones.</summary>
     public void ShareLabels() => Device.Copy(Labels.Rows(Batch, Batch), Labels.Rows(0, Batch));
 
     /// <summary>The random numbers of an update of the discriminator.</summary>

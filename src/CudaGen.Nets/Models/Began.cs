@@ -42,7 +42,6 @@ public sealed class Began : AdversarialModel
 
     private readonly BeganSizes _sizes;
     private readonly float _gamma, _lambda;
-    private Tensor _share, _direct;
 
     /// <param name="sizes">Sizes of the networks.</param>
     /// <param name="gamma">Wanted ratio of the losses of generated and real images, 0 to 1: the diversity.</param>
@@ -100,8 +99,6 @@ public sealed class Began : AdversarialModel
             throw new InputException("minibatch discrimination: the discriminator of BEGAN is an autoencoder, expected a model whose discriminator gives scores");
         base.Build(planner);
         K = planner.State("k", 0);
-        _share = planner.Activation(Shape.Scalar);
-        _direct = planner.Activation(Fake.Shape);
     }
 
     protected override void RunStep(DataSet data)
@@ -115,27 +112,24 @@ public sealed class Began : AdversarialModel
         Generator.Forward(Device);
         ForwardDiscriminator();
         Kernels.Losses.MeanAbsoluteError(Device, Loss(OnReal), RealScoreGradients, RealScores, Real, PerElement);
-        Kernels.Losses.MeanAbsoluteError(Device, Loss(OnFake), FakeScoreGradients, FakeScores, Fake, PerElement);
-        Arithmetic.Scale(Device, FakeScoreGradients, FakeScoreGradients, -1, K);
-        Arithmetic.Scale(Device, _share, Loss(OnFake), -1, K);
-        Reduce.Add(Device, Loss(Total), Loss(OnReal), _share);
+        Kernels.Losses.MeanAbsoluteError(Device, Loss(OnFake), FakeScoreGradients, FakeScores, Fake, PerElement, -1, K);
+        Arithmetic.Add(Device, Loss(Total), Loss(OnReal), Loss(OnFake), -1, K);
         BackwardDiscriminator();
     }
 
-    // The image is on both sides of the error: once through the autoencoder, once as what it should give.
+    // The image is on both sides of the error: once through the autoencoder, once as what it should give. The autoencoder's last layer is
+    // linear, so its way back leaves Judge.DY as it is.
     public override void GeneratorLoss()
     {
         ForwardGenerator();
         Kernels.Losses.MeanAbsoluteError(Device, Loss(OfGenerator), Judge.DY, Judge.Y, Fake, PerElement);
-        Arithmetic.Scale(Device, _direct, Judge.DY, -1);
         BackwardJudge();
-        Arithmetic.Add(Device, Generator.DY, Generator.DY, _direct);
+        Arithmetic.Add(Device, Generator.DY, Generator.DY, Judge.DY, -1);
     }
 
     /// <summary>k and M from the losses of the discriminator's update.</summary>
     public void UpdateBalance()
     {
-        Equilibrium.Update(Device, K, Loss(Convergence), Loss(OnReal), Loss(OnFake), _gamma, _lambda);
-        Arithmetic.Scale(Device, Loss(Balance), K, 1);
+        Equilibrium.Update(Device, K, Loss(Balance), Loss(Convergence), Loss(OnReal), Loss(OnFake), _gamma, _lambda);
     }
 }

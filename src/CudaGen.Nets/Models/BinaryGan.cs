@@ -14,7 +14,7 @@ public abstract class BinaryGan(string kind, AdversarialOptions options) : Adver
 {
     private const int Total = 0, OnReal = 1, OnFake = 2, OfGenerator = 3;
 
-    private Tensor _realTargets, _fakeTargets;
+    private Tensor _targets;
 
     public override IReadOnlyList<string> LossNames { get; } = ["d_loss", "d_real", "d_fake", "g_loss"];
 
@@ -22,7 +22,7 @@ public abstract class BinaryGan(string kind, AdversarialOptions options) : Adver
     {
         base.Build(planner);
         if (Tricks.LabelFlip > 0)
-            (_realTargets, _fakeTargets) = (planner.Activation(new(planner.Batch, 1)), planner.Activation(new(planner.Batch, 1)));
+            _targets = planner.Activation(new(2 * planner.Batch, 1));
     }
 
     public override void DiscriminatorGradients()
@@ -36,31 +36,15 @@ public abstract class BinaryGan(string kind, AdversarialOptions options) : Adver
     /// <summary>From the scores: their losses and gradients.</summary>
     private protected void DiscriminatorLosses()
     {
-        RealLoss();
-        FakeLoss();
-        Reduce.Add(Device, Loss(Total), Loss(OnReal), Loss(OnFake));
-    }
-
-    private void RealLoss()
-    {
-        if (_realTargets.Length == 0)
+        (Tensor dy, Tensor y) = (Discriminator.DY, Discriminator.Y);
+        if (_targets.Length == 0)
         {
-            Kernels.Losses.BinaryCrossEntropy(Device, Loss(OnReal), RealScoreGradients, RealScores, Tricks.RealTarget, 1f / Batch);
+            PairLosses.BinaryCrossEntropy(Device, Loss(Total), Loss(OnReal), Loss(OnFake), dy, y, Tricks.RealTarget, 0, 1f / Batch);
             return;
         }
-        DrawTargets(_realTargets, Tricks.RealTarget, real: true);
-        Kernels.Losses.BinaryCrossEntropy(Device, Loss(OnReal), RealScoreGradients, RealScores, _realTargets, 1f / Batch);
-    }
-
-    private void FakeLoss()
-    {
-        if (_fakeTargets.Length == 0)
-        {
-            Kernels.Losses.BinaryCrossEntropy(Device, Loss(OnFake), FakeScoreGradients, FakeScores, 0, 1f / Batch);
-            return;
-        }
-        DrawTargets(_fakeTargets, 0, real: false);
-        Kernels.Losses.BinaryCrossEntropy(Device, Loss(OnFake), FakeScoreGradients, FakeScores, _fakeTargets, 1f / Batch);
+        DrawTargets(_targets.Rows(0, Batch), Tricks.RealTarget, real: true);
+        DrawTargets(_targets.Rows(Batch, Batch), 0, real: false);
+        PairLosses.BinaryCrossEntropy(Device, Loss(Total), Loss(OnReal), Loss(OnFake), dy, y, _targets, 1f / Batch);
     }
 
     /// <summary>A step without an update of the generator has no loss of it: 0, not what the step before left.</summary>

@@ -119,15 +119,14 @@ public sealed class ConvVae : CodeModel
             float scale = _options.Reconstruction == Reconstruction.SquaredErrorSum ? perImage : 1f / Images.Length;
             Kernels.Losses.MeanSquaredError(Device, Loss(1), Decoder.DY, Decoder.Y, Images, scale);
         }
-        Variational.Divergence(Device, Loss(2), null, Heads, _options.Head, perImage, _options.LogEpsilon);
-        Reduce.Add(Device, Loss(0), Loss(1), Loss(2));
+        Variational.Divergence(Device, Loss(2), Encoder.DY, Heads, _options.Head, perImage, _options.LogEpsilon);
+        Arithmetic.Add(Device, Loss(0), Loss(1), Loss(2));
     }
 
     public override void Backward()
     {
         Decoder.Backward(Device);
         Variational.SampleBackward(Device, Encoder.DY, _dz, Heads, Noise, _options.Head);
-        Variational.Divergence(Device, Loss(2), Encoder.DY, Heads, _options.Head, 1f / Batch, _options.LogEpsilon);
         Encoder.Backward(Device);
     }
 }

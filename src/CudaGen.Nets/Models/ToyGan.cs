@@ -41,7 +41,8 @@ public sealed class ToyGan : AdversarialModel
     private readonly ToySizes _sizes;
     private UnrolledDiscriminator? _unrolled;
     private Network _judgeOfReal = null!;
-    private Tensor _onReal, _onFake;
+    // Losses of an update that is only tried, which are none of the step.
+    private Tensor _total, _onReal, _onFake;
 
     public ToyGan(ToySizes sizes, AdversarialOptions options) : base("toy2d", options)
     {
@@ -101,7 +102,7 @@ public sealed class ToyGan : AdversarialModel
         base.Build(planner);
         if (Tricks.Unroll == 0)
             return;
-        (_onReal, _onFake) = (planner.Activation(Shape.Scalar), planner.Activation(Shape.Scalar));
+        (_total, _onReal, _onFake) = (planner.Activation(Shape.Scalar), planner.Activation(Shape.Scalar), planner.Activation(Shape.Scalar));
         _judgeOfReal = Discriminator.Rows(planner, 0, planner.Batch);
         _unrolled = new(planner, Tricks.Unroll, Discriminator, DiscriminatorGroup, DiscriminatorOptimiser, PassesAhead, TangentOfLosses);
     }
@@ -110,22 +111,18 @@ public sealed class ToyGan : AdversarialModel
     {
         Generator.Forward(Device);
         ForwardDiscriminator();
-        DiscriminatorLosses(Loss(OnReal), Loss(OnFake), 1);
-        Reduce.Add(Device, Loss(Total), Loss(OnReal), Loss(OnFake));
+        DiscriminatorLosses(Loss(Total), Loss(OnReal), Loss(OnFake), 1);
         BackwardDiscriminator();
     }
 
-    private void DiscriminatorLosses(Tensor onReal, Tensor onFake, float sign)
-    {
-        Kernels.Losses.SoftmaxCrossEntropy(Device, onReal, RealScoreGradients, RealScores, RealClass, sign / Batch);
-        Kernels.Losses.SoftmaxCrossEntropy(Device, onFake, FakeScoreGradients, FakeScores, FakeClass, sign / Batch);
-    }
+    private void DiscriminatorLosses(Tensor total, Tensor onReal, Tensor onFake, float sign)
+        => PairLosses.SoftmaxCrossEntropy(Device, total, onReal, onFake, Discriminator.DY, Discriminator.Y, RealClass, FakeClass, sign / Batch);
 
-    // Both passes of an update that is only tried: its losses are no losses of the step.
+    // Both passes of an update that is only tried.
     private void PassesAhead(bool parameters)
     {
         ForwardDiscriminator();
-        DiscriminatorLosses(_onReal, _onFake, 1);
+        DiscriminatorLosses(_total, _onReal, _onFake, 1);
         if (parameters)
             BackwardDiscriminator();
         else
@@ -153,8 +150,7 @@ public sealed class ToyGan : AdversarialModel
         Generate();
         unrolled.Forward(Device);
         ForwardDiscriminator();
-        DiscriminatorLosses(_onReal, _onFake, -1);
-        Reduce.Add(Device, Loss(OfGenerator), _onReal, _onFake);
+        DiscriminatorLosses(Loss(OfGenerator), _onReal, _onFake, -1);
         _judgeOfReal.Backward(Device);
         Judge.Backward(Device);
         unrolled.Backward(Device, Generator.DY, Batch);

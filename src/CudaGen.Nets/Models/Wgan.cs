@@ -1,5 +1,4 @@
 using CudaGen.Kernels;
-using CudaGen.Runtime;
 
 namespace CudaGen.Nets;
 
@@ -15,8 +14,6 @@ public sealed class Wgan(DcganSizes sizes, AdversarialOptions options) : Adversa
 {
     private const int OfCritic = 0, Distance = 1, OfGenerator = 2;
 
-    private Tensor _fake, _real;
-
     /// <summary>The tutorial: learning rate 5e-4, ten times the paper's, and TensorFlow's RMSProp.</summary>
     public static Wgan Tutorial(DcganSizes sizes, Tricks tricks) => Of(sizes, tricks, new(5e-4f, 0.9f, 1e-10f, InsideRoot: true), false);
 
@@ -26,8 +23,7 @@ public sealed class Wgan(DcganSizes sizes, AdversarialOptions options) : Adversa
     private static Wgan Of(DcganSizes sizes, Tricks tricks, RmsPropOptions rmsProp, bool statistics)
     {
         ArgumentNullException.ThrowIfNull(sizes);
-        OptimiserOptions optimiser = rmsProp;
-        return new(sizes, new(sizes.Spec(), optimiser with { Clip = 0.01f }, optimiser)
+        return new(sizes, new(sizes.Spec(), rmsProp with { Clip = 0.01f }, rmsProp)
         {
             DiscriminatorSteps = 5,
             RunningStatistics = statistics,
@@ -46,17 +42,13 @@ public sealed class Wgan(DcganSizes sizes, AdversarialOptions options) : Adversa
         base.Build(planner);
         if (!Discriminator.CouplesRows)
             Discriminator.SumInParts(new(2, 2));
-        (_fake, _real) = (planner.Activation(Shape.Scalar), planner.Activation(Shape.Scalar));
     }
 
     public override void DiscriminatorGradients()
     {
         Generator.Forward(Device);
         ForwardDiscriminator();
-        Kernels.Losses.Mean(Device, _fake, FakeScoreGradients, FakeScores, 1f / Batch);
-        Kernels.Losses.Mean(Device, _real, RealScoreGradients, RealScores, -1f / Batch);
-        Reduce.Add(Device, Loss(OfCritic), _fake, _real);
-        Arithmetic.Scale(Device, Loss(Distance), Loss(OfCritic), -1);
+        PairLosses.Wasserstein(Device, Loss(OfCritic), Loss(Distance), Discriminator.DY, Discriminator.Y, 1f / Batch);
         BackwardDiscriminator();
     }
 

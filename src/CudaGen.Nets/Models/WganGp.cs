@@ -60,7 +60,6 @@ public sealed class WganGp : AdversarialModel
     private readonly WganGpSizes _sizes;
     private readonly PenaltyOptions _penalty;
     private Network _both = null!, _between = null!;
-    private Tensor _fake, _real, _weighted;
 
     public WganGp(WganGpSizes sizes, PenaltyOptions penalty, AdversarialOptions options) : base("wgan-gp", options)
     {
@@ -124,12 +123,13 @@ public sealed class WganGp : AdversarialModel
         TakeBatch(planner, n, n, n);
         PlanNetworks(planner, Fake);
         _both = Discriminator.Rows(planner, 0, 2 * n);
-        _both.SumInParts(new(2, 2));
         _between = Discriminator.Rows(planner, 2 * n, n, planner.Gradient(Spec.Batch(n)));
         Judge = Discriminator.Rows(planner, n, n, Generator.DY);
+        // No bias changes the slope, so the points between give none a gradient.
+        Discriminator.SumInParts(new(3, 2));
+        _both.SumInParts(new(2, 2));
         _between.PlanTangent(planner);
         (Alpha, Norms) = (planner.Activation(new(n)), planner.Activation(new(n)));
-        (_fake, _real, _weighted) = (planner.Activation(Shape.Scalar), planner.Activation(Shape.Scalar), planner.Activation(Shape.Scalar));
         TakeOptimisers(planner);
     }
 
@@ -166,19 +166,14 @@ public sealed class WganGp : AdversarialModel
         GradientPenalty.Interpolate(Device, _between.X, _both.X.Rows(0, Batch), _both.X.Rows(Batch, Batch), Alpha);
         Discriminator.Forward(Device);
 
-        Kernels.Losses.Mean(Device, _fake, FakeScoreGradients, FakeScores, 1f / Batch);
-        Kernels.Losses.Mean(Device, _real, RealScoreGradients, RealScores, -1f / Batch);
-        _both.BackwardInput(Device, parameters: true);
-
+        PairLosses.Wasserstein(Device, Loss(OfCritic), Loss(Distance), _both.DY, _both.Y, 1f / Batch);
         RandomFill.Constant(Device, _between.DY, 1);
-        _between.BackwardInput(Device, parameters: false);
-        GradientPenalty.Evaluate(Device, _weighted, Norms, _between.X, _between.DX, _penalty.Weight / Batch);
+        // All three parts at once down to the first layer, through which the points between go alone.
+        Discriminator.BackwardLayers(Device, parameters: true, 1..);
+        _both.BackwardLayers(Device, parameters: true, ..1);
+        _between.BackwardLayers(Device, parameters: false, ..1);
+        GradientPenalty.Evaluate(Device, Loss(Penalty), Norms, _between.X, _between.DX, _penalty.Weight, Loss(OfCritic));
         _between.Tangent(Device);
-
-        Reduce.Add(Device, Loss(Distance), _fake, _real);
-        Reduce.Add(Device, Loss(OfCritic), Loss(Distance), _weighted);
-        Arithmetic.Scale(Device, Loss(Distance), Loss(Distance), -1);
-        Arithmetic.Scale(Device, Loss(Penalty), _weighted, 1 / _penalty.Weight);
     }
 
     public override void GeneratorLoss()

@@ -42,15 +42,15 @@ internal static class AdversarialRows
         {
             Arguments = [In("a", shape), In("b", shape), Out("y", shape)],
             Run = t => Arithmetic.Add(t.Device, t["y"], t["a"], t["b"]),
-            Oracle = a => Arithmetic.ReferenceAdd<double>(a["y"], a["a"], a["b"]),
-            Magnitude = a => Arithmetic.ReferenceAdd<double>(a["y"], a["a"], a["b"]),
+            Oracle = a => Arithmetic.ReferenceAdd<double>(a["y"], a["a"], a["b"], 1),
+            Magnitude = a => Arithmetic.ReferenceAdd<double>(a["y"], a["a"], a["b"], 1),
         };
         yield return new($"add in place, {shape}")
         {
-            Arguments = [Updated("y", shape), In("b", shape)],
-            Run = t => Arithmetic.Add(t.Device, t["y"], t["y"], t["b"]),
-            Oracle = a => Arithmetic.ReferenceAdd<double>(a["y"], (double[])a["y"].Clone(), a["b"]),
-            Magnitude = a => Arithmetic.ReferenceAdd<double>(a["y"], (double[])a["y"].Clone(), a["b"]),
+            Arguments = [Updated("y", shape), In("b", shape), In("s", Shape.Scalar)],
+            Run = t => Arithmetic.Add(t.Device, t["y"], t["y"], t["b"], -0.7f, t["s"]),
+            Oracle = a => Arithmetic.ReferenceAdd<double>(a["y"], (double[])a["y"].Clone(), a["b"], -0.7f * a["s"][0]),
+            Magnitude = a => Arithmetic.ReferenceAdd<double>(a["y"], (double[])a["y"].Clone(), a["b"], 0.7f * a["s"][0]),
         };
         yield return new($"scale, {shape}")
         {
@@ -118,15 +118,15 @@ internal static class AdversarialRows
 
     private static OpTest Balance(string name, float k, float real, float fake) => new($"balance, {name}")
     {
-        Arguments = [new("k", Role.Updated, Shape.Scalar, [k], Roundings5), In("real", Shape.Scalar, [real]), In("fake", Shape.Scalar, [fake]), Out("measure", Shape.Scalar)],
-        Run = t => Equilibrium.Update(t.Device, t["k"], t["measure"], t["real"], t["fake"], 0.5f, 0.1f),
+        Arguments = [new("k", Role.Updated, Shape.Scalar, [k], Roundings5), In("real", Shape.Scalar, [real]), In("fake", Shape.Scalar, [fake]), Out("kept", Shape.Scalar), Out("measure", Shape.Scalar)],
+        Run = t => Equilibrium.Update(t.Device, t["k"], t["kept"], t["measure"], t["real"], t["fake"], 0.5f, 0.1f),
         Oracle = a =>
         {
             double difference = 0.5 * a["real"][0] - a["fake"][0];
-            a["k"][0] = Math.Clamp(a["k"][0] + 0.1f * difference, 0, 1);
+            a["k"][0] = a["kept"][0] = Math.Clamp(a["k"][0] + 0.1f * difference, 0, 1);
             a["measure"][0] = a["real"][0] + Math.Abs(difference);
         },
-        Magnitude = a => (a["k"][0], a["measure"][0]) = (1, 1),
+        Magnitude = a => (a["k"][0], a["kept"][0], a["measure"][0]) = (1, 1, 1),
     };
 
     private static IEnumerable<OpTest> Discriminations(int rows, int kernels, int dimensions)
@@ -174,6 +174,15 @@ internal static class AdversarialRows
             Step = Step,
             Run = t => Minibatch.GatherLabels(t.Device, t["y"], t.Images, t.Step, Seed, Batches, Batch),
             Oracle = a => EachRow(rows, length, (row, i) => a["y"][row * length + i] = labels[Index(row)] == i ? 1 : 0),
+        };
+        yield return new($"gather labels three times, {rows} of {count}, {length} classes")
+        {
+            Arguments = [Out("y", new(3 * rows, length), 0)],
+            AnyShape = ["y"],
+            Images = labels,
+            Step = Step,
+            Run = t => Minibatch.GatherLabels(t.Device, t["y"], t.Images, t.Step, Seed, Batches, Batch, copies: 3),
+            Oracle = a => EachRow(3 * rows, length, (row, i) => a["y"][row * length + i] = labels[Index(row % rows)] == i ? 1 : 0),
         };
         yield return new($"gather points, {rows} of {count} x {length}")
         {

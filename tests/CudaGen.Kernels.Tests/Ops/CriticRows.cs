@@ -41,22 +41,32 @@ internal static class CriticRows
                     // x + alpha (fake + x): the difference cancels.
                     Magnitude = a => GradientPenalty.ReferenceInterpolate<double>(a["y"], a["x"], a["fake"].Zip(a["x"], (f, x) => f + 2 * x).ToArray(), a["alpha"]),
                 };
-                float width = 1 / MathF.Sqrt(Math.Max(shape.RowLength, 1)), scale = 0.7f / Math.Max(shape.Rows, 1);
+                float width = 1 / MathF.Sqrt(Math.Max(shape.RowLength, 1));
+                const float Weight = 0.7f;
                 yield return new($"gradient penalty, {shape}")
                 {
-                    Arguments = [In("g", shape, -2 * width, 3 * width), OutSum("loss", 2048), Out("norms", rows), Out("dg", shape)],
-                    Run = t => GradientPenalty.Evaluate(t.Device, t["loss"], t["norms"], t["dg"], t["g"], scale),
-                    Oracle = a => a["loss"][0] = GradientPenalty.ReferenceEvaluate<double>(a["norms"], a["dg"], a["g"], scale),
+                    Arguments =
+                    [
+                        In("g", shape, -2 * width, 3 * width), OutSum("loss", 2048), Updated("total", Shape.Scalar, allowance: OutSum("loss", 2048).Allowance),
+                        Out("norms", rows), Out("dg", shape),
+                    ],
+                    Run = t => GradientPenalty.Evaluate(t.Device, t["loss"], t["norms"], t["dg"], t["g"], Weight, t["total"]),
+                    Oracle = a =>
+                    {
+                        a["loss"][0] = GradientPenalty.ReferenceEvaluate<double>(a["norms"], a["dg"], a["g"], Weight);
+                        a["total"][0] += Weight * a["loss"][0];
+                    },
                     // |g| - 1 cancels: one term of |g| + 1 in the loss and of (|g| + 1) / |g| in the slope.
                     Magnitude = a =>
                     {
-                        GradientPenalty.ReferenceEvaluate<double>(a["norms"], a["dg"], a["g"], scale);
+                        GradientPenalty.ReferenceEvaluate<double>(a["norms"], a["dg"], a["g"], Weight);
                         for (int i = 0; i < a["g"].Length; i++)
                         {
                             double norm = a["norms"][i / shape.RowLength];
-                            a["dg"][i] = 2 * scale * (norm + 1) / norm * a["g"][i];
+                            a["dg"][i] = 2 * Weight / shape.Rows * (norm + 1) / norm * a["g"][i];
                         }
-                        a["loss"][0] = scale * a["norms"].Sum(n => (n + 1) * (n + 1));
+                        a["loss"][0] = a["norms"].Sum(n => (n + 1) * (n + 1)) / Math.Max(shape.Rows, 1);
+                        a["total"][0] += Weight * a["loss"][0];
                     },
                 };
             }
@@ -78,7 +88,7 @@ internal static class CriticRows
         new("gradient penalty")
         {
             Inputs = [("g", Sample.Doubles("g", 3 * 7))],
-            Forward = v => [GradientPenalty.ReferenceEvaluate<double>(new double[3], new double[21], v[0], 0.4f)],
+            Forward = v => [0.4f * GradientPenalty.ReferenceEvaluate<double>(new double[3], new double[21], v[0], 0.4f)],
             Backward = (v, _, d) => GradientPenalty.ReferenceEvaluate<double>(new double[3], d[0], v[0], 0.4f),
             IsLoss = true,
         },

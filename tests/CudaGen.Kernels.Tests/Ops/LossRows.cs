@@ -33,12 +33,14 @@ internal static class LossRows
             yield return Softmax(12289, 2, 0, true);
             foreach ((int n, int classes) in new[] { (0, 2), (1, 1), (7, 2), (500, 10), (12289, 2) })
                 yield return SoftmaxTangent(n, classes);
-            yield return new("sum of two losses")
+            foreach (int n in (int[])[0, 1, 7, 300, 5000])
             {
-                Arguments = [In("a", Shape.Scalar), In("b", Shape.Scalar), Out("sum", Shape.Scalar)],
-                Run = t => Reduce.Add(t.Device, t["sum"], t["a"], t["b"]),
-                Oracle = a => a["sum"][0] = a["a"][0] + a["b"][0],
-            };
+                yield return PairCrossEntropy(n, targets: false);
+                yield return PairCrossEntropy(n, targets: true);
+                yield return Wasserstein(n);
+                if (n > 0)
+                    yield return PairSoftmax(n);
+            }
         }
     }
 
@@ -60,9 +62,68 @@ internal static class LossRows
 
     private static OpTest AbsoluteError(Shape shape, float scale, bool gradient) => new($"absolute error, {shape}{(gradient ? "" : ", value only")}")
     {
-        Arguments = [In("x", shape), In("t", shape), OutSum("loss", shape.Length), .. Gradient(shape, gradient)],
-        Run = t => Losses.MeanAbsoluteError(t.Device, t["loss"], t.Optional("dx"), t["x"], t["t"], scale),
-        Oracle = a => a["loss"][0] = Losses.ReferenceAbsoluteError<double>(a.Optional("dx"), a["x"], a["t"], scale),
+        Arguments = [In("x", shape), In("t", shape), In("s", Shape.Scalar), OutSum("loss", shape.Length), .. Gradient(shape, gradient)],
+        Run = t => Losses.MeanAbsoluteError(t.Device, t["loss"], t.Optional("dx"), t["x"], t["t"], scale, -0.6f, t["s"]),
+        Oracle = a => a["loss"][0] = Losses.ReferenceAbsoluteError<double>(a.Optional("dx"), a["x"], a["t"], scale, -0.6f * scale * a["s"][0]),
+    };
+
+    private static Argument[] PairOutputs(int n, int columns)
+        => [OutSum("real", n), OutSum("fake", n), OutSum("total", n), Out("dx", new(2 * n, columns))];
+
+    private static OpTest PairCrossEntropy(int n, bool targets) => new($"cross entropy of a pair, {n}{(targets ? ", targets" : "")}")
+    {
+        Arguments = [In("x", new(2 * n, 1), -6, 6), .. targets ? [In("t", new(2 * n, 1), 0, 1)] : Array.Empty<Argument>(), .. PairOutputs(n, 1)],
+        Run = t =>
+        {
+            if (targets)
+                PairLosses.BinaryCrossEntropy(t.Device, t["total"], t["real"], t["fake"], t["dx"], t["x"], t["t"], 0.7f);
+            else
+                PairLosses.BinaryCrossEntropy(t.Device, t["total"], t["real"], t["fake"], t["dx"], t["x"], 0.9f, 0, 0.7f);
+        },
+        Oracle = a => OfHalves(a, (part, half) => Losses.ReferenceCrossEntropy<double>(a["dx"].AsSpan(part), a["x"].AsSpan(part),
+            targets ? a["t"].AsSpan(part) : default, half == 0 ? 0.9f : 0, 0.7f)),
+        // As for one of them.
+        Magnitude = a =>
+        {
+            a["real"][0] = 0.7 * a["x"].Take(n).Sum(x => 2 * x);
+            a["fake"][0] = 0.7 * a["x"].Skip(n).Sum(x => 2 * x);
+            a["total"][0] = a["real"][0] + a["fake"][0];
+            Array.Fill(a["dx"], 0.7);
+        },
+    };
+
+    private static OpTest PairSoftmax(int n) => new($"softmax of a pair, {n}")
+    {
+        Arguments = [In("x", new(2 * n, 3), -6, 6), .. PairOutputs(n, 3)],
+        Run = t => PairLosses.SoftmaxCrossEntropy(t.Device, t["total"], t["real"], t["fake"], t["dx"], t["x"], 2, 0, 0.7f),
+        Oracle = a => OfHalves(a, (part, half) => Losses.ReferenceSoftmax<double>(a["dx"].AsSpan(part), a["x"].AsSpan(part), 3, half == 0 ? 2 : 0, 0.7f)),
+        // As for one of them.
+        Magnitude = a =>
+        {
+            (a["real"][0], a["fake"][0], a["total"][0]) = (0.7 * 12 * n, 0.7 * 12 * n, 0.7 * 24 * n);
+            Array.Fill(a["dx"], 2 * 0.7);
+        },
+    };
+
+    private static void OfHalves(Arrays a, Func<Range, int, double> loss)
+    {
+        int length = a["x"].Length / 2;
+        a["real"][0] = loss(..length, 0);
+        a["fake"][0] = loss(length.., 1);
+        a["total"][0] = a["real"][0] + a["fake"][0];
+    }
+
+    private static OpTest Wasserstein(int n) => new($"Wasserstein, {n}")
+    {
+        Arguments = [In("x", new(2 * n, 1)), OutSum("critic", n), OutSum("distance", n), Out("dx", new(2 * n, 1), 0)],
+        Run = t => PairLosses.Wasserstein(t.Device, t["critic"], t["distance"], t["dx"], t["x"], 0.7f),
+        Oracle = a =>
+        {
+            double real = Losses.ReferenceMean<double>(a["dx"].AsSpan(0, n), a["x"].AsSpan(0, n), -0.7f);
+            a["critic"][0] = real + Losses.ReferenceMean<double>(a["dx"].AsSpan(n), a["x"].AsSpan(n), 0.7f);
+            a["distance"][0] = -a["critic"][0];
+        },
+        Magnitude = a => a["critic"][0] = a["distance"][0] = 0.7 * a["x"].Sum(),
     };
 
     private static OpTest Softmax(int n, int classes, int target, bool gradient) => new($"softmax, {n} x {classes}, class {target}{(gradient ? "" : ", value only")}")
@@ -128,7 +189,7 @@ internal static class LossRows
     public static IEnumerable<GradientTest> Gradients =>
     [
         Loss("squared error", (d, x, t) => Losses.ReferenceSquaredError<double>(d, x, t, 0.3f)),
-        Loss("absolute error", (d, x, t) => Losses.ReferenceAbsoluteError<double>(d, x, t, 0.3f)),
+        Loss("absolute error", (d, x, t) => Losses.ReferenceAbsoluteError<double>(d, x, t, 0.3f, 0.3f)),
         Loss("softmax, class 1", (d, x, _) => Losses.ReferenceSoftmax<double>(d, x, 2, 1, 0.3f)),
         Loss("softmax, class 0", (d, x, _) => Losses.ReferenceSoftmax<double>(d, x, 3, 0, 0.3f)),
         // What is linear in its direction is a gradient as well, as second derivatives are symmetric.

@@ -44,15 +44,16 @@ internal static class VariationalRows
 
     private static OpTest SampleBackward(int n, int l, PosteriorHead head) => new($"sample backward, {head}, {n} x {l}")
     {
-        Arguments = [In("dz", new(n, l)), In("heads", new(n, 2 * l), -3, 3), In("eps", new(n, l), -3, 3), Out("dheads", new(n, 2 * l))],
+        Arguments = [In("dz", new(n, l)), In("heads", new(n, 2 * l), -3, 3), In("eps", new(n, l), -3, 3), Updated("dheads", new(n, 2 * l))],
         Run = t => Variational.SampleBackward(t.Device, t["dheads"], t["dz"], t["heads"], t["eps"], head),
         Oracle = a => Variational.ReferenceSampleBackward<double>(a["dheads"], a["dz"], a["heads"], a["eps"], n, l, head),
+        Magnitude = a => Variational.ReferenceSampleBackward<double>(a["dheads"], a["dz"], a["heads"], a["eps"], n, l, head),
     };
 
     private static OpTest Divergence(int n, int l, PosteriorHead head, float epsilon, bool gradient)
         => new($"divergence, {head}, {n} x {l}, epsilon {epsilon}{(gradient ? "" : ", value only")}")
         {
-            Arguments = [In("heads", new(n, 2 * l), -3, 3), OutSum("loss", n * l), .. gradient ? [Updated("dheads", new(n, 2 * l))] : Array.Empty<Argument>()],
+            Arguments = [In("heads", new(n, 2 * l), -3, 3), OutSum("loss", n * l), .. gradient ? [Out("dheads", new(n, 2 * l))] : Array.Empty<Argument>()],
             Run = t => Variational.Divergence(t.Device, t["loss"], t.Optional("dheads"), t["heads"], head, 0.7f / n, epsilon),
             Oracle = a => a["loss"][0] = Variational.ReferenceDivergence<double>(a.Optional("dheads"), a["heads"], n, l, head, 0.7f / n, epsilon),
             // The terms are 1/2 (m^2 + s^2 - ln s^2 - 1) and s - s / s^2: each below 20 for |h| <= 3.
@@ -60,7 +61,7 @@ internal static class VariationalRows
             {
                 a["loss"][0] = 0.7f * l * 20;
                 for (int i = 0; i < a.Optional("dheads").Length; i++)
-                    a["dheads"][i] += 20 * 0.7f / n;
+                    a["dheads"][i] = 20 * 0.7f / n;
             },
             AnyShape = gradient ? [] : ["heads"],
         };
