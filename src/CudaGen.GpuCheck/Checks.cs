@@ -126,7 +126,7 @@ internal sealed class Checks(string programs, string work, GpuCheckOptions optio
             return Outcome.Passed("1 step");
         failure = await second.Run(steps, small, cancelled).ConfigureAwait(false)
             ?? await resumed.Run(steps / 2, small, cancelled).ConfigureAwait(false)
-            ?? await resumed.Run(steps, ["--resume", resumed.Folder], cancelled).ConfigureAwait(false)
+            ?? await resumed.Resume(steps, cancelled).ConfigureAwait(false)
             ?? first.Difference(second, "the same again") ?? first.Difference(resumed, "stopped halfway and resumed");
         return failure ?? Outcome.Passed($"{steps} steps, the same again, stopped halfway and resumed: the same bits");
     }
@@ -151,10 +151,18 @@ internal sealed class Checks(string programs, string work, GpuCheckOptions optio
         internal string Folder => Path.Combine(place, $"{name}-0001");
 
         /// <returns>What went wrong, or null.</returns>
-        internal async Task<Outcome?> Run(int steps, IEnumerable<string> flags, CancellationToken cancelled)
+        internal Task<Outcome?> Run(int steps, IEnumerable<string> flags, CancellationToken cancelled)
         {
             Directory.CreateDirectory(place);
-            ProgramRun run = await checks.Run(name, ["--device", "cuda", "--steps", steps.ToString(CultureInfo.InvariantCulture), "--plain", "--out", place, .. flags],
+            return Train(steps, ["--out", place, .. flags], cancelled);
+        }
+
+        /// <returns>What went wrong, or null.</returns>
+        internal Task<Outcome?> Resume(int steps, CancellationToken cancelled) => Train(steps, ["--resume", Folder], cancelled);
+
+        private async Task<Outcome?> Train(int steps, IEnumerable<string> flags, CancellationToken cancelled)
+        {
+            ProgramRun run = await checks.Run(name, ["--device", "cuda", "--steps", steps.ToString(CultureInfo.InvariantCulture), "--plain", .. flags],
                 cancelled).ConfigureAwait(false);
             return run.ExitCode == 0 ? null : Outcome.Failed($"exit status {run.ExitCode}", run.Tail);
         }

@@ -59,6 +59,8 @@ public static class CommandLine
             Console.Out.Write(Help(program, summary, flags, Console.IsOutputRedirected ? int.MaxValue : ProgressDisplay.ConsoleWidth()));
             return null;
         }
+        if (values.Has("--resume") && values.Has("--out"))
+            throw new InputException("--out: found with --resume, expected without: a run goes on in its own folder");
         return new TrainOptions
         {
             Data = data ? values.Text("--data", "a folder or file") : null,

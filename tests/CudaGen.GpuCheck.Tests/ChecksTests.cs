@@ -28,10 +28,10 @@ public sealed class ChecksTests : IDisposable
         }
         _programs.Write(name, $"""
             all="$*"
-            while [ "$1" != --out ]; do shift; done
-            mkdir -p "$2/{name}-0001"
+            while [ "$1" != --out ] && [ "$1" != --resume ]; do shift; done
+            [ "$1" = --out ] && run="$2/{name}-0001" && mkdir "$run" || run="$2"
             case "$all" in {choice}) file=other;; *) file=same;; esac
-            cp "{_programs.Path}/$file.safetensors" "$2/{name}-0001/checkpoint.safetensors"
+            cp "{_programs.Path}/$file.safetensors" "$run/checkpoint.safetensors"
             """);
     }
 

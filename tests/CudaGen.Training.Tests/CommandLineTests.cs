@@ -13,7 +13,7 @@ public class CommandLineTests
         string[] args =
         [
             "--data", "d", "--device=cpu", "--threads", "2", "--recipe", "seed", "--epochs", "3", "--steps", "10000000000",
-            "--batch", "65536", "--seed", "18446744073709551615", "--out", "o", "--resume", "r", "--dry-run", "--plain",
+            "--batch", "65536", "--seed", "18446744073709551615", "--out", "o", "--dry-run", "--plain",
             "--latent", "2",
         ];
         var expected = new TrainOptions
@@ -27,12 +27,12 @@ public class CommandLineTests
             Batch = 65536,
             Seed = ulong.MaxValue,
             Out = "o",
-            Resume = "r",
             DryRun = true,
             Plain = true,
             Latent = 2,
         };
         Assert.Equal(expected, Parse(args));
+        Assert.Equal(new TrainOptions { Resume = "r" }, Parse("--resume", "r"));
     }
 
     [Theory]
@@ -56,6 +56,7 @@ public class CommandLineTests
     [InlineData("--data: found no value, expected a folder or file", "--data")]
     [InlineData("--out: found '--nope', expected a folder", "--out", "--nope")]
     [InlineData("--resume: found no value, expected the folder of a run", "--resume", "--plain")]
+    [InlineData("--out: found with --resume, expected without: a run goes on in its own folder", "--resume", "r", "--out", "runs")]
     [InlineData("--epoch: there is no such flag; did you mean --epochs?", "--epoch", "3")]
     [InlineData("--learning-rate: there is no such flag; --help lists the flags", "--learning-rate=3")]
     [InlineData("-x: there is no such flag; --help lists the flags", "-x")]
