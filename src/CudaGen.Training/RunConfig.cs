@@ -12,6 +12,9 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
     /// <summary>What there is to train on, in words; null in runs from before this was kept.</summary>
     public string? Images { get; init; }
 
+    /// <summary>Checksum of a sample of it, which tells one set from another of the same size; null in runs from before this was kept.</summary>
+    public uint? Crc { get; init; }
+
     /// <summary>The values of the flags and the recipe.</summary>
     /// <exception cref="InputException">Two flags contradict each other.</exception>
     public static RunConfig Of(TrainProgram program, TrainOptions options)
@@ -32,6 +35,7 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
             ["recipe"] = RecipeName(Recipe),
             ["data"] = Data,
             ["images"] = Images,
+            ["crc"] = Crc,
             ["epochs"] = Epochs,
             ["steps"] = Steps,
             ["batch"] = Batch,
@@ -80,12 +84,12 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
             };
             saved = new(program, recipe, (string?)json["data"], (int)json["epochs"]!, (long?)json["steps"],
                 (int)json["batch"]!, (int?)json["latent"], (ulong)json["seed"]!, precision, flags)
-            { Images = (string?)json["images"] };
+            { Images = (string?)json["images"], Crc = (uint?)json["crc"] };
         }
         catch (Exception e) when (e is FormatException or InvalidOperationException or NullReferenceException or OverflowException
             or ArgumentNullException)
         {
-            throw new InputException($"{path}: expected program, recipe, data, images, epochs, steps, batch, latent, seed, precision and flags of a run", e);
+            throw new InputException($"{path}: expected program, recipe, data, images, crc, epochs, steps, batch, latent, seed, precision and flags of a run", e);
         }
         Within("epochs", saved.Epochs, Endless);
         Within("steps", saved.Steps, 1_000_000_000_000);
@@ -129,9 +133,16 @@ internal sealed record RunConfig(string Program, Recipe Recipe, string? Data, in
 
     /// <summary>The same on these images, which a run that goes on may find elsewhere, but which must be the same ones.</summary>
     /// <exception cref="InputException">The run began on others.</exception>
-    public RunConfig On(TrainingData data) => Images is null || Images == data.Content
-        ? this with { Images = data.Content }
-        : throw new InputException($"{(Data is null ? "built-in data" : $"--data {Data}")}: found {data.Content}, expected the {Images} that the run began with");
+    public RunConfig On(TrainingData data)
+    {
+        string place = Data is null ? "built-in data" : $"--data {Data}";
+        uint crc = data.Crc();
+        if (Images is not null && Images != data.Content)
+            throw new InputException($"{place}: found {data.Content}, expected the {Images} that the run began with");
+        if (Crc is not null && Crc != crc)
+            throw new InputException($"{place}: found other {data.Content} (checksum {crc}), expected those that the run began with ({Crc})");
+        return this with { Images = data.Content, Crc = crc };
+    }
 
     // As on the command line.
     private static string Text(object value) => value is Enum ? value.ToString()!.ToLowerInvariant() : value.ToString()!;

@@ -13,7 +13,6 @@ public sealed class RunFolder : IDisposable
 {
     private const string ConfigName = "config.json", MetricsName = "metrics.jsonl", LockName = ".lock";
 
-
     // Locked while this object lives. A file of its own, as a lock on the log would keep readers out too; it is not
     // deleted at the end, as another process may already wait with the same file open.
     private readonly FileStream _lock;
@@ -154,6 +153,19 @@ public sealed class RunFolder : IDisposable
         catch (Exception e) when (FileErrors.IsFileError(e))
         {
             throw FileErrors.At(path, e);
+        }
+    }
+
+    /// <summary>Removes the folder of a run that did not get as far as a checkpoint.</summary>
+    public void Abandon()
+    {
+        try
+        {
+            Directory.Delete(Path, recursive: true);
+        }
+        catch (Exception e) when (FileErrors.IsFileError(e))
+        {
+            // What kept the run from beginning is the failure worth reporting.
         }
     }
 

@@ -50,8 +50,9 @@ public static class Trainer
         else
         {
             using RunFolder run = RunFolder.Create(options.Out, program.Name);
-            run.WriteConfig(config.ToJson());
-            new Session(program, config, device, data, model, training, evaluation, run, options.Plain).Start(interrupt);
+            Session session = new(program, config, device, data, model, training, evaluation, run, options.Plain);
+            session.Begin();
+            session.Train(interrupt);
         }
         return 0;
     });
@@ -124,11 +125,19 @@ public static class Trainer
             }
         }
 
-        public void Start(CancellationToken interrupt)
+        // Where there is no room for a checkpoint, a folder that nothing can resume would be all that is left.
+        public void Begin()
         {
-            // A run that is killed before its first checkpoint can be resumed as well.
-            Save();
-            Train(interrupt);
+            try
+            {
+                run.WriteConfig(config.ToJson());
+                Save();
+            }
+            catch
+            {
+                run.Abandon();
+                throw;
+            }
         }
 
         public void Resume(CancellationToken interrupt)
@@ -146,7 +155,7 @@ public static class Trainer
             Train(interrupt);
         }
 
-        private void Train(CancellationToken interrupt)
+        public void Train(CancellationToken interrupt)
         {
             Console.WriteLine($"run       {run.Path}: {TotalSteps} steps of {model.ImagesPerStep} {data.Unit}, {_stepsPerEpoch} an epoch");
             long total = TotalSteps, saved = TimeProvider.System.GetTimestamp();

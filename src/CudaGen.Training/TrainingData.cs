@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using CudaGen.Nets;
 using CudaGen.Runtime;
 
@@ -41,6 +42,9 @@ internal abstract class TrainingData
     /// <summary>What it is, in words that are the same for the same data.</summary>
     public abstract string Content { get; }
 
+    /// <summary>CRC-32 of a sample of it, which is read in milliseconds however much there is.</summary>
+    public abstract uint Crc();
+
     /// <summary>What a step takes several of.</summary>
     public virtual string Unit => "images";
 
@@ -72,6 +76,17 @@ internal abstract class TrainingData
         } : "");
 
         public override string Content => $"{Count} images {Size}x{Size}x{Channels}" + (Classes > 1 ? $" of {Classes} classes" : "");
+
+        // All labels, and images from the first to the last.
+        public override uint Crc()
+        {
+            const int Sample = 64;
+            ImageSet images = source.Train;
+            uint crc = Png.Crc(uint.MaxValue, images.Labels);
+            for (int i = 0; i < Sample; i++)
+                crc = Png.Crc(crc, images.Image((int)((long)i * (images.Count - 1) / (Sample - 1))));
+            return ~crc;
+        }
 
         public override int Count => source.Train.Count;
 
@@ -107,6 +122,8 @@ internal abstract class TrainingData
             : $"{Count} points of a Gaussian with mean (1, 2) and covariance ((1.01, 1.95), (1.95, 4.25))";
 
         public override string Content => config.Flags.Ring ? $"{Count} points of the ring" : $"{Count} points of a Gaussian";
+
+        public override uint Crc() => ~Png.Crc(uint.MaxValue, MemoryMarshal.AsBytes(_points.AsSpan(0, OfGaussian * Dimensions)));
 
         public override string Unit => "points";
 

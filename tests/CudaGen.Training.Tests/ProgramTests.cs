@@ -337,6 +337,7 @@ public sealed class ProgramTests : IDisposable
     [InlineData("\"recipe\": \"canonical\"", "\"recipe\": \"best\"", "recipe: found 'best', expected canonical or seed")]
     [InlineData("\"precision\": \"fp32\"", "\"precision\": \"fp8\"", "precision: found 'fp8', expected fp32, tf32 or bf16")]
     [InlineData("\"seed\": 1", "\"seed\": -1", "expected program, recipe")]
+    [InlineData("\"crc\": ", "\"crc\": -", "expected program, recipe")]
     public void Numbers_in_a_damaged_configuration_are_one_line(string good, string bad, string mention)
     {
         string run = Train("gan", "a", ["--steps", "1", .. Small("gan")]);
@@ -387,14 +388,40 @@ public sealed class ProgramTests : IDisposable
             Assert.Contains(found, line, StringComparison.Ordinal);
             Assert.Contains("images 16x16x1 of 10 classes that the run began with", line, StringComparison.Ordinal);
         }
+        // As many, as large, and others: one bit.
+        string pixels = _folder["digits/train-images-idx3-ubyte"];
+        byte[] digits = File.ReadAllBytes(pixels);
+        digits[^1] ^= 1;
+        File.WriteAllBytes(pixels, digits);
+        Assert.Matches($"^error: --data {_folder["digits"]}: found other [0-9]+ images 16x16x1 of 10 classes \\(checksum [0-9]+\\), "
+            + "expected those that the run began with \\([0-9]+\\)$", Assert.Single(Run("gan", "--resume", run, "--steps", "2").Errors));
+        digits[^1] ^= 1;
+        File.WriteAllBytes(pixels, digits);
         Assert.Equal(before, FilesOf(run).Select(f => Digest.Of(File.ReadAllBytes(Path.Combine(run, f)))));
         // They may have moved.
         Directory.Move(_folder["digits"], _folder["moved"]);
         Assert.Equal(0, Run("gan", "--resume", run, "--steps", "2", "--data", _folder["moved"]).Code);
         // A run from before this was kept.
         string config = Path.Combine(run, "config.json");
-        File.WriteAllLines(config, File.ReadAllLines(config).Where(l => !l.Contains("\"images\"", StringComparison.Ordinal)));
+        File.WriteAllLines(config, File.ReadAllLines(config).Where(l => !l.Contains("\"images\"", StringComparison.Ordinal)
+            && !l.Contains("\"crc\"", StringComparison.Ordinal)));
         Assert.Equal(0, Run("gan", "--resume", run, "--steps", "3", "--data", _folder["moved"]).Code);
+    }
+
+    /// <summary>A place whose path is so long that there may be all files of a run in it but the checkpoint, as on a disk that is full by then.</summary>
+    [Fact]
+    public void A_run_that_cannot_begin_leaves_no_folder()
+    {
+        const int LongestPath = 4095;
+        int rest = $"/gan-0001/checkpoint.safetensors.tmp-{Environment.ProcessId}".Length - 1;
+        string place = _folder["long"];
+        Directory.CreateDirectory(place);
+        for (int left; (left = LongestPath - rest - place.Length) > 0; Directory.CreateDirectory(place))
+            place = Path.Combine(place, new string('p', left > 250 ? 200 : left - 1));
+        (int code, string[] errors) = Run("gan", ["--out", place, "--steps", "1", .. Small("gan")]);
+        Assert.Equal(Executable.Failed, code);
+        Assert.Contains("checkpoint.safetensors: ", Assert.Single(errors), StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFileSystemEntries(place));
     }
 
     [Fact]
