@@ -139,9 +139,9 @@ public static class CheckCommand
         {
             File.WriteAllText(path, text);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw new InputException($"{path}: cannot write it: {e.Message}", e);
+            throw FileErrors.At(path, e);
         }
     }
 }

@@ -33,6 +33,8 @@ internal static unsafe class Jpeg
                 var length = new CULong((nuint)file.Length);
                 Check(handle, TurboJpeg.tjDecompressHeader3(handle, bytes, length, out width, out height, out _, out int colours));
                 long pixels = (long)width * height;
+                if (pixels == 0)
+                    throw new InvalidDataException($"damaged JPEG data (cut off after {file.Length} bytes, before the size of the image)");
                 if (pixels > maxPixels)
                     throw new InvalidDataException($"a JPEG image of {width}x{height}, expected at most {maxPixels} pixels");
                 if (pixels / PixelsPerByte > file.Length)

@@ -165,7 +165,7 @@ public sealed class CaseFileTests : IDisposable
     }
 
     [Fact]
-    public void A_file_that_is_not_there_is_told() => Complains(() => CaseFile.Read(_folder["none.json"]), "none.json: cannot read it");
+    public void A_file_that_is_not_there_is_told() => Complains(() => CaseFile.Read(_folder["none.json"]), "none.json: there is no such file");
 
     private static void Complains(Action action, params string[] mentions)
     {

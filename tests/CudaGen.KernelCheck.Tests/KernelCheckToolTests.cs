@@ -90,6 +90,21 @@ public sealed class KernelCheckToolTests : IDisposable
         Assert.Contains("3 kernels in 1 file, 3 cases: 2 checks passed, 2 failed, 0 not run", run.Output, Ordinal);
     }
 
+    [Theory, InlineData("checked"), InlineData("fast")]
+    public void A_brace_that_is_not_closed_is_reported_in_the_file_alone(string layer)
+    {
+        Subprocess run = Check("""
+            extern "C" __global__ void endless(float* y)
+            {
+                if (y[0] > 0) {
+                    y[0] = 1;
+            }
+            """, "[]", "--layers", layer);
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains($"\n  k.cu, {layer}: k.cu:5:2: error: expected", run.Output, Ordinal);
+        Assert.DoesNotContain("module table", run.Output, Ordinal);
+    }
+
     [Fact]
     public void A_wild_pointer_is_found_with_its_line()
     {
@@ -122,6 +137,8 @@ public sealed class KernelCheckToolTests : IDisposable
     {
         Complains(Run(), "found neither --kernels nor --case");
         Complains(Run("--kernels", _folder["nothing"]), "found nothing there");
+        Complains(Run("--case", _folder["nothing.json"]), "nothing.json: there is no such file");
+        Complains(Run("--case", _folder.Path), ": this is a folder, expected a file");
         Complains(Check(Bad, "[{]"), "k.json: line 1, found no valid JSON");
         Complains(Check(Bad, """{"kernel": "missing", "grid": 1, "block": 1, "arguments": []}"""), "case missing: found no kernel 'missing' in k.cu");
         File.WriteAllText(_folder["r.cs"], "return 3;");

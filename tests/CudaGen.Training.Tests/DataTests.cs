@@ -550,6 +550,7 @@ public sealed class DataTests : IDisposable
             Assert.Skip(e.Message);
         }
         Complains(() => ImageFile.Decode("half.jpg", bytes.AsSpan(0, bytes.Length / 2)), "half.jpg", "damaged");
+        Complains(() => ImageFile.Decode("head.jpg", bytes.AsSpan(0, 20)), "head.jpg", "damaged", "cut off after 20 bytes");
     }
 
     /// <summary>A server that knows ranges, and that cuts the first answer short.</summary>

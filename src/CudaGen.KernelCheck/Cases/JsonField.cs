@@ -27,9 +27,9 @@ internal readonly record struct JsonField(JsonElement Element, string File, stri
             string at = e.LineNumber is long line ? $"line {line + 1}, " : "";
             throw new InputException($"{file}: {at}found no valid JSON: {e.Message.Split(" LineNumber:")[0].ReplaceLineEndings(" ")}", e);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw new InputException($"{file}: cannot read it: {e.Message}", e);
+            throw FileErrors.At(file, e);
         }
     }
 

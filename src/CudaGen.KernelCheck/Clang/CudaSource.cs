@@ -42,9 +42,9 @@ public sealed partial class CudaSource
             AddHeaders(headers, text, Path.GetDirectoryName(Path.GetFullPath(path))!);
             return new CudaSource(Path.GetFileName(path), text) { Headers = headers };
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw new InputException($"{path}: cannot read it: {e.Message}", e);
+            throw FileErrors.At(path, e);
         }
     }
 

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 namespace nvrtc
 {
@@ -213,8 +214,9 @@ class Compilation
         result_.log += source.errors;
         if (!source.errors.empty())
             return false;
-        return write_file(file("unit.cpp"),
-                          "#include \"cudagen_device.h\"\n" + text + module_table(source, checked_)) ||
+        text = "#include \"cudagen_device.h\"\n" + text;
+        return (write_file(file("alone.cpp"), text) &&
+                write_file(file("unit.cpp"), text + module_table(source, checked_))) ||
                fail("the translation unit cannot be written\n");
     }
 
@@ -269,9 +271,19 @@ class Compilation
         std::error_code error;
         fs::create_directory_symlink(device_folder(), file(emu::shim_folder), error);
         std::vector<std::string> arguments = flags();
-        arguments.insert(arguments.end(),
-                         {"-I" + std::string(emu::shim_folder), "-c", "unit.cpp", "-o", file("unit.o")});
-        return run_compiler(arguments, folder_.path());
+        arguments.push_back("-I" + std::string(emu::shim_folder));
+        std::vector<std::string> alone = arguments;
+        arguments.insert(arguments.end(), {"-c", "unit.cpp", "-o", file("unit.o")});
+        std::string before = result_.log;
+        if (run_compiler(arguments, folder_.path()))
+            return true;
+        // After a brace that is not closed the table is wrong too, and the compiler says so: the kernels alone are what counts.
+        std::string whole = std::exchange(result_.log, before);
+        alone.insert(alone.end(), {"-fsyntax-only", "alone.cpp"});
+        run_compiler(alone, folder_.path());
+        if (result_.log.find("error: ", before.size()) == std::string::npos)
+            result_.log = whole;
+        return false;
     }
 
     // The relocations stay in the module, as they tell which functions and shared arrays a kernel uses.

@@ -1,6 +1,4 @@
-using CudaGen.Runtime;
-
-namespace CudaGen.Nets;
+namespace CudaGen.Runtime;
 
 /// <summary>Turns what the system says about a file into one line for a person.</summary>
 public static class FileErrors
