@@ -18,7 +18,7 @@ public static class BenchCommand
             + $"{string.Join(", ", BenchModel.All.Select(m => m.Name))} (default: cae,vae; on a GPU all)"),
         FlagValues.Flag("--batch", "images of a step (default: the model's)"),
         FlagValues.Switch("--bandwidth", "time memory-bound operations beside copies, too"),
-        FlagValues.Flag("--peer", "another command to compare with, such as 'tuned.sh python3 bench.py --device cpu --threads 2': it takes --models, "
+        FlagValues.Flag("--peer", "another command to compare with, such as 'tuned.sh python3 bench.py --device cpu --threads 2': it takes --models (wgan_gp for wgan-gp), "
             + "--steps and --json FILE and writes there {\"rows\": [...]} of model, ms_per_step and ms_min. On a GPU it also takes "
             + "--mode, --tf32 on|off and --amp none|bf16, its rows have mode and gen_us, and one start times all models in all modes"),
         FlagValues.Flag("--peer-steps", "steps of a turn of --peer (default: 30)"),

@@ -4,7 +4,7 @@ using CudaGen.Training;
 
 namespace CudaGen.Bench;
 
-/// <summary>A model with the numbers that both sides take.</summary>
+/// <summary>A model with the numbers that both sides take, by the name of its training program.</summary>
 internal sealed record BenchModel(string Name, int Batch, Func<Model> Create, bool HasTorchPeer = false)
 {
     public static readonly BenchModel[] All =
@@ -16,7 +16,7 @@ internal sealed record BenchModel(string Name, int Batch, Func<Model> Create, bo
         new("cgan", 128, () => Gan.Canonical(new(Classes: 10), new())),
         new("dcgan", 128, () => Dcgan.Canonical(new(), new())),
         new("wgan", 64, () => Wgan.Canonical(new(), new())),
-        new("wgan_gp", 64, () => WganGp.Canonical(WganGpSizes.For(64, 3), new())),
+        new("wgan-gp", 64, () => WganGp.Canonical(WganGpSizes.For(64, 3), new())),
         new("began", 64, () => Began.Canonical(BeganSizes.For(32, 3), new())),
         new("cs231n", 50, WithoutPretraining),
         new("cifar", 128, () => CifarGan.Canonical(CifarSizes.For(), new())),

@@ -13,6 +13,12 @@ internal static class PeerCommand
     public static string Name(string command)
         => Path.GetFileName(command.Split(' ').LastOrDefault(w => w.EndsWith(".py", StringComparison.Ordinal)) ?? command);
 
+    /// <summary>What it calls a model: names of Python have no hyphen.</summary>
+    public static string Theirs(string model) => model.Replace('-', '_');
+
+    /// <summary>What we call it.</summary>
+    public static string Ours(string model) => model.Replace('_', '-');
+
     /// <summary>Runs it, for as long as it may take at most, and returns the rows that it wrote; not all of them where it was ended.</summary>
     /// <exception cref="InputException">It cannot be started, or leaves no JSON.</exception>
     public static JsonNode[] Run(string command, string[] flags, TimeSpan limit)

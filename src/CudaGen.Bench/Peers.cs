@@ -96,7 +96,7 @@ internal sealed class CommandPeer(string command, string model, int peerSteps) :
     {
         if (block % Math.Max(1, blocks / 3) != 0)
             return;
-        JsonNode row = PeerCommand.Run(command, ["--models", model, "--steps", $"{peerSteps}"], Timeout.InfiniteTimeSpan).FirstOrDefault()
+        JsonNode row = PeerCommand.Run(command, ["--models", PeerCommand.Theirs(model), "--steps", $"{peerSteps}"], Timeout.InfiniteTimeSpan).FirstOrDefault()
             ?? throw new InputException($"--peer: '{command}' wrote no rows");
         if (row["ms_per_step"] is null)
             throw new InputException($"--peer: '{command}' failed: {row["error"]}");

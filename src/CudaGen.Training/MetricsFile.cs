@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Text.Json;
-using CudaGen.Nets;
 using CudaGen.Runtime;
 
 namespace CudaGen.Training;

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using CudaGen.Bench.Cuda;
 using CudaGen.Nets;
 using CudaGen.Runtime;
 using CudaGen.Tests;
@@ -99,6 +100,40 @@ public sealed class BenchTests : IDisposable
         Assert.Equal(2000, (double)step["eager"]!);
         Assert.Equal((double)found["steps"]![0]!["ms_median"]!, (double)step["ours"]!);
         Assert.Equal(["what", "model", "precision", "ours", "implementation", "eager"], step.AsObject().Select(p => p.Key));
+    }
+
+    [Fact]
+    public void A_peer_has_names_of_Python_for_the_models()
+    {
+        string peer = File("peer.sh",
+            "while [ $# -gt 1 ]; do [ \"$1\" = --json ] && file=$2; [ \"$1\" = --models ] && models=$2; shift; done",
+            "[ $models = wgan_gp ] || exit 1",
+            "echo '{\"rows\": [{\"model\": \"wgan_gp\", \"mode\": \"eager\", \"ms_per_step\": 3, \"ms_min\": 2}]}' > $file");
+        using (CommandPeer command = new("sh " + peer, "wgan-gp", 1))
+        {
+            command.Turn(1, 0, 1);
+            Assert.Equal(2, command.Times.Best);
+        }
+        string json = File("results.json");
+        var results = new Results(json);
+        CudaSettings settings = new()
+        {
+            DeviceName = "cuda",
+            Models = BenchModel.Named("wgan-gp"),
+            Implementations = [Implementation.Kernel],
+            Precisions = [Precision.Fp32],
+            PeerModes = ["eager"],
+            PeerSteps = 1,
+            Turns = 1,
+        };
+        using Budget budget = new(null);
+        CudaPeer cuda = new(settings, "sh " + peer, results, budget);
+        cuda.Turn(["eager"]);
+        cuda.Compare([new Measured(Measured.Step, "wgan-gp", Precision.Fp32, Implementation.Kernel, 1.5)]);
+        results.Save();
+        JsonNode found = JsonNode.Parse(System.IO.File.ReadAllText(json))!;
+        Assert.Equal("wgan-gp", (string)found["peer"]![0]!["model"]!);
+        Assert.Equal(3, (double)found["comparison"]![0]!["eager"]!);
     }
 
     [Theory]

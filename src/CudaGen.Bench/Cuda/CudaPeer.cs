@@ -25,7 +25,7 @@ internal sealed class CudaPeer(CudaSettings settings, string command, Results re
         foreach (Precision precision in settings.Precisions)
         {
             string[] batch = settings.Batch is { } b ? ["--batch", $"{b}"] : [];
-            string[] flags = ["--models", string.Join(',', settings.Models.Select(m => m.Name)), "--mode", string.Join(',', modes), "--steps", $"{settings.PeerSteps}",
+            string[] flags = ["--models", string.Join(',', settings.Models.Select(m => PeerCommand.Theirs(m.Name))), "--mode", string.Join(',', modes), "--steps", $"{settings.PeerSteps}",
                 .. PrecisionFlags[precision], .. batch];
             Console.WriteLine();
             if (budget.IsOver)
@@ -47,9 +47,10 @@ internal sealed class CudaPeer(CudaSettings settings, string command, Results re
     private void Take(JsonNode row, Precision precision)
     {
         JsonObject kept = row.DeepClone().AsObject();
+        (string model, string mode) = (PeerCommand.Ours((string)row["model"]!), (string)row["mode"]!);
+        kept["model"] = model;
         kept["precision"] = Json.Name(precision);
         results.Add("peer", kept);
-        (string model, string mode) = ((string)row["model"]!, (string)row["mode"]!);
         if (row["ms_per_step"] is not { } median)
         {
             Console.WriteLine($"{model,-9} {mode,-14} {row["error"]}");

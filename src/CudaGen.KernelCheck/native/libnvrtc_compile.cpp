@@ -277,7 +277,8 @@ class Compilation
         std::string before = result_.log;
         if (run_compiler(arguments, folder_.path()))
             return true;
-        // After a brace that is not closed the table is wrong too, and the compiler says so: the kernels alone are what counts.
+        // After a brace that is not closed the table is wrong too, and the compiler says so: the kernels alone are what
+        // counts.
         std::string whole = std::exchange(result_.log, before);
         alone.insert(alone.end(), {"-fsyntax-only", "alone.cpp"});
         run_compiler(alone, folder_.path());

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
-using CudaGen.Nets;
 using CudaGen.Runtime;
 
 namespace CudaGen.Training;

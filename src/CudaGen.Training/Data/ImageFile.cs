@@ -1,4 +1,3 @@
-using CudaGen.Nets;
 using CudaGen.Runtime;
 
 namespace CudaGen.Training;

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using CudaGen.Nets;
 using CudaGen.Runtime;
 
 namespace CudaGen.Training;

@@ -1,5 +1,4 @@
 using System.IO.Compression;
-using CudaGen.Nets;
 using CudaGen.Runtime;
 
 namespace CudaGen.Training;
