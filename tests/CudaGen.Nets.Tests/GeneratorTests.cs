@@ -133,6 +133,33 @@ public sealed class GeneratorTests : IDisposable
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
     }
 
+    /// <summary>What an application does wrong is an exception, not an access to memory that is no longer there.</summary>
+    [Fact]
+    public void Misuse_throws()
+    {
+        string path = SaveTrained("cgan");
+        Device device = Device.Cpu(1);
+        Generator generator = Generator.Load(device, path, 2);
+        float[] codes = new float[2 * generator.Latent], images = new float[2 * generator.ImageLength];
+        byte[] labels = [0, 1];
+        Assert.Throws<ShapeException>(() => generator.DrawCodes(1, 0, codes.AsSpan(1)));
+        Assert.Throws<ShapeException>(() => generator.Generate(codes.AsSpan(1), images, labels));
+        Assert.Throws<ShapeException>(() => generator.Generate(codes, images.AsSpan(1), labels));
+        Assert.Throws<ShapeException>(() => generator.Generate(codes, images));
+        Assert.Equal("Generate: label 10 of a generator of 10 classes",
+            Assert.Throws<ShapeException>(() => generator.Generate(codes, images, [0, 10])).Message);
+        Assert.Throws<DeviceException>(device.Dispose);
+        generator.Generate(codes, images, labels);
+        generator.Dispose();
+        generator.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => generator.Generate(codes, images, labels));
+        Assert.Throws<ObjectDisposedException>(generator.Infer);
+        Assert.Throws<ObjectDisposedException>(() => generator.DrawCodes(1, 0, codes));
+        Assert.Throws<ObjectDisposedException>(() => generator.Save(_folder["again.safetensors"]));
+        device.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => Generator.Load(device, path, 2));
+    }
+
     [Fact]
     public void Codes_have_the_distribution_that_was_trained()
     {

@@ -5,7 +5,7 @@ namespace CudaGen.Nets;
 
 /// <summary>
 /// A generator or decoder alone: codes to images, from one file or from a model that is being trained. It takes as much memory as its
-/// parameters and one batch of activations, and <see cref="Generate"/> allocates nothing.
+/// parameters and one batch of activations, and <see cref="Generate"/> allocates nothing. One thread at a time may use it.
 /// </summary>
 public sealed class Generator : IDisposable
 {
@@ -19,6 +19,7 @@ public sealed class Generator : IDisposable
     private readonly Planner _planner;
     private readonly float[] _hot;
     private Network _network = null!;
+    private bool _disposed;
     private Tensor _code, _labels, _codeMean, _codeDeviation;
 
     private Generator(Device device, string model, GeneratorSpec spec, int batch)
@@ -45,6 +46,16 @@ public sealed class Generator : IDisposable
         if (network.Y.Shape != spec.Batch(planner.Batch))
             throw new InputException($"{spec.Architecture}: found sizes of outputs {spec.Output}, its layers make {network.Y.Shape.WithRows(1)}");
         return (network, code, labels);
+    }
+
+    private Device Device
+    {
+        get
+        {
+            // The memory of its tensors is given back.
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _planner.Device;
+        }
     }
 
     /// <summary>A generator of the model's kind, without its parameters yet: <see cref="Update"/> takes them over.</summary>
@@ -82,16 +93,16 @@ public sealed class Generator : IDisposable
     /// The pass alone, on <see cref="Codes"/> and the labels of the last <see cref="Generate"/>, for an application that keeps both ends on the
     /// device. It does not wait, and after one <see cref="Generate"/> it can be recorded (<see cref="Device.Capture"/>).
     /// </summary>
-    public void Infer() => _network.Infer(_planner.Device);
+    public void Infer() => _network.Infer(Device);
 
     /// <summary>Floats of an image: height x width x channels, row-major, channels last.</summary>
     public int ImageLength => Spec.Output.Length;
 
     /// <summary>Mean of the codes that the decoder was trained on, (latent): 0 but for an autoencoder.</summary>
-    public float[] CodeMean => _planner.Device.ToArray(_codeMean);
+    public float[] CodeMean => Device.ToArray(_codeMean);
 
     /// <summary>Standard deviation of those codes, (latent): 1 but for an autoencoder.</summary>
-    public float[] CodeDeviation => _planner.Device.ToArray(_codeDeviation);
+    public float[] CodeDeviation => Device.ToArray(_codeDeviation);
 
     /// <summary>
     /// Draws codes for the samples <paramref name="first"/>, <paramref name="first"/> + 1, ... of a seed. Code i is a function of
@@ -140,7 +151,7 @@ public sealed class Generator : IDisposable
         }
         if (labels.Length != (Classes > 0 ? count : 0))
             throw new ShapeException($"Generate: {labels.Length} labels for {count} codes of a generator of {Classes} classes");
-        Device device = _planner.Device;
+        Device device = Device;
         for (int done = 0; done < count; done += Batch)
         {
             int rows = Math.Min(Batch, count - done);
@@ -163,7 +174,7 @@ public sealed class Generator : IDisposable
                 throw new ShapeException($"Generate: label {labels[i]} of a generator of {Classes} classes");
             _hot[i * Classes + labels[i]] = 1;
         }
-        _planner.Device.Upload(_labels, _hot);
+        Device.Upload(_labels, _hot);
     }
 
     private void ToUnit(Span<float> values)
@@ -185,7 +196,7 @@ public sealed class Generator : IDisposable
         Dictionary<string, Tensor> theirs = (model is AdversarialModel gan ? gan.GeneratorTensors() : model.Groups[0].Tensors())
             .ToDictionary(t => t.Name, t => t.Tensor);
         foreach (NamedTensor ours in _planner.Groups[0].Tensors())
-            _planner.Device.Copy(ours.Tensor, theirs[ours.Name]);
+            Device.Copy(ours.Tensor, theirs[ours.Name]);
         if (model is AdversarialModel { HasStatistics: false })
             Calibrate();
     }
@@ -195,8 +206,8 @@ public sealed class Generator : IDisposable
     /// <param name="deviation">(latent)</param>
     public void SetCodes(ReadOnlySpan<float> mean, ReadOnlySpan<float> deviation)
     {
-        _planner.Device.Upload(_codeMean, mean);
-        _planner.Device.Upload(_codeDeviation, deviation);
+        Device.Upload(_codeMean, mean);
+        Device.Upload(_codeDeviation, deviation);
     }
 
     // Momentum 1, 1/2, 1/3, ...: the mean of the statistics of all batches, each normalised by its own as in training.
@@ -209,10 +220,10 @@ public sealed class Generator : IDisposable
         for (int i = 0; i < CalibrationBatches; i++)
         {
             DrawCodes(CalibrationSeed, (ulong)(i * Batch), codes);
-            _planner.Device.Upload(_code, codes);
+            Device.Upload(_code, codes);
             foreach (BatchNormLayer norm in norms)
                 norm.Momentum = 1f / (i + 1);
-            _network.Forward(_planner.Device);
+            _network.Forward(Device);
         }
     }
 
@@ -230,9 +241,9 @@ public sealed class Generator : IDisposable
         foreach ((string key, int value) in Spec.Sizes)
             file.Metadata[SizePrefix + key] = value.ToString(CultureInfo.InvariantCulture);
         foreach (NamedTensor tensor in _planner.Groups[0].Tensors())
-            file.Add(_planner.Device, tensor);
-        file.Add(_planner.Device, new("code.mean", _codeMean));
-        file.Add(_planner.Device, new("code.deviation", _codeDeviation));
+            file.Add(Device, tensor);
+        file.Add(Device, new("code.mean", _codeMean));
+        file.Add(Device, new("code.deviation", _codeDeviation));
         file.Write(path);
     }
 
@@ -301,5 +312,9 @@ public sealed class Generator : IDisposable
         throw new InputException($"{file.Path}: metadata '{key}': found '{text}', expected {string.Join(" or ", Enum.GetValues<T>().Select(Name))}");
     }
 
-    public void Dispose() => _planner.Dispose();
+    public void Dispose()
+    {
+        _disposed = true;
+        _planner.Dispose();
+    }
 }
