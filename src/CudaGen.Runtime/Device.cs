@@ -43,7 +43,7 @@ public enum Implementation
 /// </remarks>
 public sealed unsafe partial class Device : IDisposable
 {
-    private int _attached;
+    private int _attached, _busy;
     private bool _disposed;
     private readonly List<nint> _retired = [];
     private readonly List<string> _notes = [];
@@ -185,6 +185,20 @@ public sealed unsafe partial class Device : IDisposable
     internal void Attach() => Interlocked.Increment(ref _attached);
 
     internal void Detach() => Interlocked.Decrement(ref _attached);
+
+    /// <summary>
+    /// Begins a call that uses the device for long; <see cref="Leave"/> ends it. Two threads at once would read each other's numbers, or
+    /// wait for chunks of work that nobody does.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">Another thread is in such a call.</exception>
+    public void Enter()
+    {
+        if (Interlocked.Exchange(ref _busy, 1) != 0)
+            throw new InvalidOperationException("the device is at work for another thread; one thread at a time uses a device");
+    }
+
+    /// <summary>Ends a call that <see cref="Enter"/> began.</summary>
+    public void Leave() => Volatile.Write(ref _busy, 0);
 
     /// <summary>Throws when the device is closed.</summary>
     public void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);

@@ -148,6 +148,9 @@ public sealed class GeneratorTests : IDisposable
         Assert.Throws<ShapeException>(() => generator.Generate(codes, images));
         Assert.Equal("Generate: label 10 of a generator of 10 classes",
             Assert.Throws<ShapeException>(() => generator.Generate(codes, images, [0, 10])).Message);
+        device.Enter();
+        Assert.Throws<InvalidOperationException>(() => generator.Generate(codes, images, labels));
+        device.Leave();
         Assert.Throws<DeviceException>(device.Dispose);
         generator.Generate(codes, images, labels);
         generator.Dispose();
@@ -158,6 +161,33 @@ public sealed class GeneratorTests : IDisposable
         Assert.Throws<ObjectDisposedException>(() => generator.Save(_folder["again.safetensors"]));
         device.Dispose();
         Assert.Throws<ObjectDisposedException>(() => Generator.Load(device, path, 2));
+    }
+
+    [Fact]
+    public void Threads_that_meet_on_a_device_are_told_and_spoil_nothing()
+    {
+        using Device device = Device.Cpu(2);
+        string path = SaveTrained("dcgan");
+        using Generator first = Generator.Load(device, path, 4), second = Generator.Load(device, path, 4);
+        float[] codes = new float[40 * first.Latent], expected = new float[40 * first.ImageLength];
+        first.DrawCodes(Seed, 0, codes);
+        first.Generate(codes, expected);
+        int made = 0;
+        Parallel.For(0, 64, i =>
+        {
+            float[] images = new float[expected.Length];
+            try
+            {
+                (i % 2 == 0 ? first : second).Generate(codes, images);
+            }
+            catch (InvalidOperationException)
+            {
+                return;
+            }
+            Assert.Equal(expected, images);
+            Interlocked.Increment(ref made);
+        });
+        Assert.InRange(made, 1, 64);
     }
 
     [Fact]

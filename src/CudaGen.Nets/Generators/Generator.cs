@@ -5,7 +5,7 @@ namespace CudaGen.Nets;
 
 /// <summary>
 /// A generator or decoder alone: codes to images, from one file or from a model that is being trained. It takes as much memory as its
-/// parameters and one batch of activations, and <see cref="Generate"/> allocates nothing. One thread at a time may use it.
+/// parameters and one batch of activations, and <see cref="Generate"/> allocates nothing.
 /// </summary>
 public sealed class Generator : IDisposable
 {
@@ -141,6 +141,7 @@ public sealed class Generator : IDisposable
     /// <param name="images">(n, height, width, channels) in [0, 1], or points (n, dimensions); overwritten.</param>
     /// <param name="labels">(n), each below <see cref="Classes"/>; empty where there are no classes.</param>
     /// <exception cref="ShapeException">The lengths do not fit.</exception>
+    /// <exception cref="InvalidOperationException">The device is at work for another thread.</exception>
     public void Generate(ReadOnlySpan<float> codes, Span<float> images, ReadOnlySpan<byte> labels = default)
     {
         int latent = Latent, count = codes.Length / latent;
@@ -152,16 +153,24 @@ public sealed class Generator : IDisposable
         if (labels.Length != (Classes > 0 ? count : 0))
             throw new ShapeException($"Generate: {labels.Length} labels for {count} codes of a generator of {Classes} classes");
         Device device = Device;
-        for (int done = 0; done < count; done += Batch)
+        device.Enter();
+        try
         {
-            int rows = Math.Min(Batch, count - done);
-            device.Upload(_code.Rows(0, rows), codes.Slice(done * latent, rows * latent));
-            if (Classes > 0)
-                UploadLabels(labels.Slice(done, rows));
-            Infer();
-            Span<float> target = images.Slice(done * ImageLength, rows * ImageLength);
-            device.Download(_network.Y.Rows(0, rows), target);
-            ToUnit(target);
+            for (int done = 0; done < count; done += Batch)
+            {
+                int rows = Math.Min(Batch, count - done);
+                device.Upload(_code.Rows(0, rows), codes.Slice(done * latent, rows * latent));
+                if (Classes > 0)
+                    UploadLabels(labels.Slice(done, rows));
+                Infer();
+                Span<float> target = images.Slice(done * ImageLength, rows * ImageLength);
+                device.Download(_network.Y.Rows(0, rows), target);
+                ToUnit(target);
+            }
+        }
+        finally
+        {
+            device.Leave();
         }
     }
 

@@ -114,7 +114,22 @@ public abstract class Model(string kind) : IDisposable
     /// On a CUDA device the first step on a data set runs launch by launch, which loads every kernel that it needs; the
     /// second is recorded, and it and all later ones are one call of the recorded graph.
     /// </remarks>
+    /// <exception cref="InvalidOperationException">The device is at work for another thread.</exception>
     public void Step(DataSet data)
+    {
+        Device device = Device;
+        device.Enter();
+        try
+        {
+            StepAlone(data);
+        }
+        finally
+        {
+            device.Leave();
+        }
+    }
+
+    private void StepAlone(DataSet data)
     {
         (DataSet? Data, int Phase) now = (data, Phase);
         if (Device.Kind != DeviceKind.Cuda || Eager)
