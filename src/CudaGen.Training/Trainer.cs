@@ -45,6 +45,8 @@ public static class Trainer
         using Evaluation evaluation = data.Evaluate(device, model, program, config);
         foreach (string note in device.Notes)
             Console.WriteLine($"note      {note}");
+        if (device.IsStandIn)
+            Console.WriteLine("note      a stand-in runs one GPU thread after another: a step may take minutes; --steps 1 --batch 8 shows one");
         if (resumed is not null)
             new Session(program, config, device, data, model, training, evaluation, resumed, options.Plain).Resume(interrupt);
         else

@@ -65,6 +65,27 @@ public sealed class CudaTrainingTests : IDisposable
             Assert.Equal(File.ReadAllBytes(Path.Combine(_folder["cuda"], "vae-0001", file)), File.ReadAllBytes(Path.Combine(_folder["halves"], "vae-0001", file)));
     }
 
+    [Fact]
+    public void A_run_says_that_stand_ins_are_slow()
+    {
+        TestCuda.Require();
+        TextWriter console = Console.Out;
+        using var shown = new StringWriter();
+        Console.SetOut(shown);
+        try
+        {
+            Assert.Equal(0, Run("slow", "--steps", "1", "--device", "cuda"));
+            Assert.Equal(TestCuda.StandIn is not null, shown.ToString().Contains("\nnote      a stand-in runs one GPU thread after another", StringComparison.Ordinal));
+            shown.GetStringBuilder().Clear();
+            Assert.Equal(0, Run("slow", "--steps", "1", "--device", "cpu"));
+            Assert.DoesNotContain("stand-in", shown.ToString(), StringComparison.Ordinal);
+        }
+        finally
+        {
+            Console.SetOut(console);
+        }
+    }
+
     /// <summary>The run remembers its precision, goes on in it, and in no other.</summary>
     [Fact]
     public void A_run_keeps_its_precision()
