@@ -145,34 +145,15 @@ internal readonly unsafe struct ThreeTaps : IFilter
         TSimd.Store(v + 3 * positionStride, TSimd.Sub(b, d));
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Gradients<TSimd, TVec>(float* d, nint positionStride, nint vectorStride, in Winograd.View view, Winograd.Strip strip)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Gradient<TSimd, TVec>(float* d, nint positionStride, TVec y00, TVec y01, TVec y10, TVec y11)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
     {
-        int channels = view.Channels;
-        nint rowLength = (nint)view.Width * channels;
-        bool below = view.HasRow(strip.Y + 1);
-        for (int c = 0; c < channels; c += TSimd.Width, d += vectorStride)
-        {
-            float* from = view.Row(strip.Image, strip.Y) + (nint)strip.X * channels + c;
-            float* to = d;
-            int right = view.Width - strip.X;
-            for (int t = 0; t < strip.Count; t++, right -= 2, from += 2 * channels, to += TSimd.Width)
-            {
-                TVec y00 = TSimd.Load(from), y01 = default, y10 = default, y11 = default;
-                if (right > 1)
-                    y01 = TSimd.Load(from + channels);
-                if (below)
-                    y10 = TSimd.Load(from + rowLength);
-                if (below && right > 1)
-                    y11 = TSimd.Load(from + rowLength + channels);
-                GradientRow<TSimd, TVec>(to, positionStride, y00, y01);
-                GradientRow<TSimd, TVec>(to + 4 * positionStride, positionStride, TSimd.Add(y00, y10), TSimd.Add(y01, y11));
-                GradientRow<TSimd, TVec>(to + 8 * positionStride, positionStride, TSimd.Sub(y00, y10), TSimd.Sub(y01, y11));
-                GradientRow<TSimd, TVec>(to + 12 * positionStride, positionStride, TSimd.Sub(TSimd.Set(0), y10), TSimd.Sub(TSimd.Set(0), y11));
-            }
-        }
+        GradientRow<TSimd, TVec>(d, positionStride, y00, y01);
+        GradientRow<TSimd, TVec>(d + 4 * positionStride, positionStride, TSimd.Add(y00, y10), TSimd.Add(y01, y11));
+        GradientRow<TSimd, TVec>(d + 8 * positionStride, positionStride, TSimd.Sub(y00, y10), TSimd.Sub(y01, y11));
+        GradientRow<TSimd, TVec>(d + 12 * positionStride, positionStride, TSimd.Sub(TSimd.Set(0), y10), TSimd.Sub(TSimd.Set(0), y11));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -186,33 +167,17 @@ internal readonly unsafe struct ThreeTaps : IFilter
         TSimd.Store(d + 3 * positionStride, TSimd.Sub(TSimd.Set(0), b));
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Outputs<TSimd, TVec, TActivation>(in Winograd.View view, Winograd.Strip strip, int first, int n, float* m,
-        nint positionStride, float* bias, float slope)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Output<TSimd, TVec>(float* m, nint positionStride, out TVec y00, out TVec y01, out TVec y10, out TVec y11)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
-        where TActivation : struct, IActivation
     {
-        int channels = view.Channels;
-        nint rowLength = (nint)view.Width * channels;
-        bool below = view.HasRow(strip.Y + 1);
-        for (int c = 0; c < n; c += TSimd.Width)
-        {
-            TVec b = bias == null ? TSimd.Set(0) : TSimd.Load(bias + first + c);
-            float* from = m + c;
-            float* to = view.Row(strip.Image, strip.Y) + (nint)strip.X * channels + first + c;
-            int right = view.Width - strip.X;
-            for (int t = 0; t < strip.Count; t++, right -= 2, from += n, to += 2 * channels)
-            {
-                OutputColumn<TSimd, TVec>(from, positionStride, out TVec s0, out TVec t0);
-                OutputColumn<TSimd, TVec>(from + positionStride, positionStride, out TVec s1, out TVec t1);
-                OutputColumn<TSimd, TVec>(from + 2 * positionStride, positionStride, out TVec s2, out TVec t2);
-                OutputColumn<TSimd, TVec>(from + 3 * positionStride, positionStride, out TVec s3, out TVec t3);
-                OutputRow<TSimd, TVec, TActivation>(to, channels, right > 1, s0, s1, s2, s3, b, slope);
-                if (below)
-                    OutputRow<TSimd, TVec, TActivation>(to + rowLength, channels, right > 1, t0, t1, t2, t3, b, slope);
-            }
-        }
+        OutputColumn<TSimd, TVec>(m, positionStride, out TVec s0, out TVec t0);
+        OutputColumn<TSimd, TVec>(m + positionStride, positionStride, out TVec s1, out TVec t1);
+        OutputColumn<TSimd, TVec>(m + 2 * positionStride, positionStride, out TVec s2, out TVec t2);
+        OutputColumn<TSimd, TVec>(m + 3 * positionStride, positionStride, out TVec s3, out TVec t3);
+        (y00, y01) = (TSimd.Add(TSimd.Add(s0, s1), s2), TSimd.Sub(TSimd.Sub(s1, s2), s3));
+        (y10, y11) = (TSimd.Add(TSimd.Add(t0, t1), t2), TSimd.Sub(TSimd.Sub(t1, t2), t3));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -223,17 +188,5 @@ internal readonly unsafe struct ThreeTaps : IFilter
         TVec b = TSimd.Load(m + 4 * positionStride), c = TSimd.Load(m + 8 * positionStride);
         s = TSimd.Add(TSimd.Add(TSimd.Load(m), b), c);
         t = TSimd.Sub(TSimd.Sub(b, c), TSimd.Load(m + 12 * positionStride));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void OutputRow<TSimd, TVec, TActivation>(float* y, int channels, bool both, TVec a, TVec b, TVec c, TVec d, TVec bias, float slope)
-        where TSimd : struct, ISimd<TVec>
-        where TVec : struct
-        where TActivation : struct, IActivation
-    {
-        TVec left = TSimd.Add(TSimd.Add(a, b), c), right = TSimd.Sub(TSimd.Sub(b, c), d);
-        TSimd.Store(y, TActivation.Forward<TSimd, TVec>(TSimd.Add(left, bias), TSimd.Set(slope)));
-        if (both)
-            TSimd.Store(y + channels, TActivation.Forward<TSimd, TVec>(TSimd.Add(right, bias), TSimd.Set(slope)));
     }
 }

@@ -43,17 +43,16 @@ internal readonly unsafe struct TwoTaps : IFilter
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
     {
-        Fold<TSimd, TVec>(m, positionStride, out TVec a0, out TVec b0);
-        Fold<TSimd, TVec>(m + 3 * positionStride, positionStride, out TVec a1, out TVec b1);
-        Fold<TSimd, TVec>(m + 6 * positionStride, positionStride, out TVec a2, out TVec b2);
-        TSimd.Store(dw, TSimd.Add(TSimd.Load(dw), TSimd.Add(a0, a1)));
-        TSimd.Store(dw + column, TSimd.Add(TSimd.Load(dw + column), TSimd.Add(b0, b1)));
+        // G and A are one matrix.
+        Output<TSimd, TVec>(m, positionStride, out TVec a, out TVec b, out TVec c, out TVec d);
+        TSimd.Store(dw, TSimd.Add(TSimd.Load(dw), a));
+        TSimd.Store(dw + column, TSimd.Add(TSimd.Load(dw + column), b));
         dw += row;
-        TSimd.Store(dw, TSimd.Add(TSimd.Load(dw), TSimd.Add(a1, a2)));
-        TSimd.Store(dw + column, TSimd.Add(TSimd.Load(dw + column), TSimd.Add(b1, b2)));
+        TSimd.Store(dw, TSimd.Add(TSimd.Load(dw), c));
+        TSimd.Store(dw + column, TSimd.Add(TSimd.Load(dw + column), d));
     }
 
-    // A^T or G^T of three vectors
+    // A^T of three vectors
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Fold<TSimd, TVec>(float* m, nint stride, out TVec a, out TVec b)
         where TSimd : struct, ISimd<TVec>
@@ -116,71 +115,24 @@ internal readonly unsafe struct TwoTaps : IFilter
         TSimd.Store(v + 2 * positionStride, TSimd.Sub(c, b));
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Gradients<TSimd, TVec>(float* d, nint positionStride, nint vectorStride, in Winograd.View view, Winograd.Strip strip)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Gradient<TSimd, TVec>(float* d, nint positionStride, TVec y00, TVec y01, TVec y10, TVec y11)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
     {
-        int channels = view.Channels;
-        bool below = view.HasRow(strip.Y + 1);
-        for (int c = 0; c < channels; c += TSimd.Width, d += vectorStride)
-        {
-            nint pixel = (nint)strip.X * channels + c;
-            float* upper = view.Row(strip.Image, strip.Y) + pixel, lower = view.Row(strip.Image, strip.Y + 1) + pixel;
-            float* to = d;
-            int right = view.Width - strip.X;
-            for (int t = 0; t < strip.Count; t++, right -= 2, upper += 2 * channels, lower += 2 * channels, to += TSimd.Width)
-            {
-                TVec y00 = TSimd.Load(upper), y01 = default, y10 = default, y11 = default;
-                if (right > 1)
-                    y01 = TSimd.Load(upper + channels);
-                if (below)
-                    y10 = TSimd.Load(lower);
-                if (below && right > 1)
-                    y11 = TSimd.Load(lower + channels);
-                Row<TSimd, TVec>(to, positionStride, y00, y01);
-                Row<TSimd, TVec>(to + 3 * positionStride, positionStride, TSimd.Add(y00, y10), TSimd.Add(y01, y11));
-                Row<TSimd, TVec>(to + 6 * positionStride, positionStride, y10, y11);
-            }
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Outputs<TSimd, TVec, TActivation>(in Winograd.View view, Winograd.Strip strip, int first, int n, float* m,
-        nint positionStride, float* bias, float slope)
-        where TSimd : struct, ISimd<TVec>
-        where TVec : struct
-        where TActivation : struct, IActivation
-    {
-        int step = view.Step * view.Channels, columns = view.Width / view.Step;
-        bool below = view.HasRow(strip.Y + 1);
-        for (int c = 0; c < n; c += TSimd.Width)
-        {
-            TVec b = bias == null ? TSimd.Set(0) : TSimd.Load(bias + first + c);
-            float* from = m + c;
-            nint pixel = (nint)view.Column(strip.X) * view.Channels + first + c;
-            float* upper = view.Row(strip.Image, strip.Y) + pixel, lower = view.Row(strip.Image, strip.Y + 1) + pixel;
-            int right = columns - strip.X;
-            for (int t = 0; t < strip.Count; t++, right -= 2, from += n, upper += 2 * step, lower += 2 * step)
-            {
-                Fold<TSimd, TVec>(from, positionStride, out TVec s0, out TVec t0);
-                Fold<TSimd, TVec>(from + 3 * positionStride, positionStride, out TVec s1, out TVec t1);
-                Fold<TSimd, TVec>(from + 6 * positionStride, positionStride, out TVec s2, out TVec t2);
-                OutputRow<TSimd, TVec, TActivation>(upper, step, right > 1, TSimd.Add(s0, s1), TSimd.Add(t0, t1), b, slope);
-                if (below)
-                    OutputRow<TSimd, TVec, TActivation>(lower, step, right > 1, TSimd.Add(s1, s2), TSimd.Add(t1, t2), b, slope);
-            }
-        }
+        Row<TSimd, TVec>(d, positionStride, y00, y01);
+        Row<TSimd, TVec>(d + 3 * positionStride, positionStride, TSimd.Add(y00, y10), TSimd.Add(y01, y11));
+        Row<TSimd, TVec>(d + 6 * positionStride, positionStride, y10, y11);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void OutputRow<TSimd, TVec, TActivation>(float* y, nint step, bool both, TVec left, TVec right, TVec bias, float slope)
+    public static void Output<TSimd, TVec>(float* m, nint positionStride, out TVec y00, out TVec y01, out TVec y10, out TVec y11)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
-        where TActivation : struct, IActivation
     {
-        TSimd.Store(y, TActivation.Forward<TSimd, TVec>(TSimd.Add(left, bias), TSimd.Set(slope)));
-        if (both)
-            TSimd.Store(y + step, TActivation.Forward<TSimd, TVec>(TSimd.Add(right, bias), TSimd.Set(slope)));
+        Fold<TSimd, TVec>(m, positionStride, out TVec a0, out TVec b0);
+        Fold<TSimd, TVec>(m + 3 * positionStride, positionStride, out TVec a1, out TVec b1);
+        Fold<TSimd, TVec>(m + 6 * positionStride, positionStride, out TVec a2, out TVec b2);
+        (y00, y01, y10, y11) = (TSimd.Add(a0, a1), TSimd.Add(b0, b1), TSimd.Add(a1, a2), TSimd.Add(b1, b2));
     }
 }

@@ -113,6 +113,76 @@ internal static unsafe class Winograd
         /// <summary>The column of the image that is column j.</summary>
         public int Column(int j) => Step * j + _left;
     }
+
+    /// <summary>d[position][vector of channels][tile][channel of the vector] of a strip: D = A dy A^T, where dy beyond the image is 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Gradients<TFilter, TSimd, TVec>(float* d, nint positionStride, nint vectorStride, in View view, Strip strip)
+        where TFilter : struct, IFilter
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct
+    {
+        int channels = view.Channels;
+        bool below = view.HasRow(strip.Y + 1);
+        nint first = (nint)strip.X * channels;
+        float* upperRow = view.Row(strip.Image, strip.Y) + first, lowerRow = view.Row(strip.Image, strip.Y + 1) + first;
+        for (int c = 0; c < channels; c += TSimd.Width, d += vectorStride)
+        {
+            float* upper = upperRow + c, lower = lowerRow + c, to = d;
+            int right = view.Width - strip.X;
+            for (int t = 0; t < strip.Count; t++, right -= 2, upper += 2 * channels, lower += 2 * channels, to += TSimd.Width)
+            {
+                TVec y00 = TSimd.Load(upper), y01 = default, y10 = default, y11 = default;
+                if (right > 1)
+                    y01 = TSimd.Load(upper + channels);
+                if (below)
+                    y10 = TSimd.Load(lower);
+                if (below && right > 1)
+                    y11 = TSimd.Load(lower + channels);
+                TFilter.Gradient<TSimd, TVec>(to, positionStride, y00, y01, y10, y11);
+            }
+        }
+    }
+
+    /// <summary>
+    /// y = f(A^T m A + bias) of m[position][tile][channel] of a strip, channels [first, first + n), as far as it lies in the image.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Outputs<TFilter, TSimd, TVec, TActivation>(in View view, Strip strip, int first, int n, float* m, nint positionStride,
+        float* bias, float slope)
+        where TFilter : struct, IFilter
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct
+        where TActivation : struct, IActivation
+    {
+        int step = view.Step * view.Channels;
+        bool below = view.HasRow(strip.Y + 1);
+        nint pixel = (nint)view.Column(strip.X) * view.Channels + first;
+        float* upperRow = view.Row(strip.Image, strip.Y) + pixel, lowerRow = view.Row(strip.Image, strip.Y + 1) + pixel;
+        for (int c = 0; c < n; c += TSimd.Width)
+        {
+            TVec b = bias == null ? TSimd.Set(0) : TSimd.Load(bias + first + c);
+            float* from = m + c, upper = upperRow + c, lower = lowerRow + c;
+            int right = view.Width / view.Step - strip.X;
+            for (int t = 0; t < strip.Count; t++, right -= 2, from += n, upper += 2 * step, lower += 2 * step)
+            {
+                TFilter.Output<TSimd, TVec>(from, positionStride, out TVec y00, out TVec y01, out TVec y10, out TVec y11);
+                OutputRow<TSimd, TVec, TActivation>(upper, step, right > 1, y00, y01, b, slope);
+                if (below)
+                    OutputRow<TSimd, TVec, TActivation>(lower, step, right > 1, y10, y11, b, slope);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void OutputRow<TSimd, TVec, TActivation>(float* y, int step, bool both, TVec left, TVec right, TVec bias, float slope)
+        where TSimd : struct, ISimd<TVec>
+        where TVec : struct
+        where TActivation : struct, IActivation
+    {
+        TSimd.Store(y, TActivation.Forward<TSimd, TVec>(TSimd.Add(left, bias), TSimd.Set(slope)));
+        if (both)
+            TSimd.Store(y + step, TActivation.Forward<TSimd, TVec>(TSimd.Add(right, bias), TSimd.Set(slope)));
+    }
 }
 
 /// <summary>F(2x2, RxR): the transforms of <see cref="Winograd"/>, each of a vector of channels at a time.</summary>
@@ -139,17 +209,13 @@ internal unsafe interface IFilter
         where TSimd : struct, ISimd<TVec>
         where TVec : struct;
 
-    /// <summary>d[position][vector of channels][tile][channel of the vector] of a strip: D = A dy A^T, where dy beyond the image is 0.</summary>
-    static abstract void Gradients<TSimd, TVec>(float* d, nint positionStride, nint vectorStride, in Winograd.View view, Winograd.Strip strip)
+    /// <summary>d[position] of the outputs' gradients of a tile: D = A dy A^T.</summary>
+    static abstract void Gradient<TSimd, TVec>(float* d, nint positionStride, TVec y00, TVec y01, TVec y10, TVec y11)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct;
 
-    /// <summary>
-    /// y = f(A^T m A + bias) of m[position][tile][channel] of a strip, channels [first, first + n), as far as it lies in the image.
-    /// </summary>
-    static abstract void Outputs<TSimd, TVec, TActivation>(in Winograd.View view, Winograd.Strip strip, int first, int n, float* m,
-        nint positionStride, float* bias, float slope)
+    /// <summary>The outputs of a tile: y = A^T m A of m[position].</summary>
+    static abstract void Output<TSimd, TVec>(float* m, nint positionStride, out TVec y00, out TVec y01, out TVec y10, out TVec y11)
         where TSimd : struct, ISimd<TVec>
-        where TVec : struct
-        where TActivation : struct, IActivation;
+        where TVec : struct;
 }

@@ -100,7 +100,7 @@ internal sealed unsafe class WinogradFilterPass<TFilter> : IFilterPass where TFi
                 for (int t = 0; t < count; t += strip.Count)
                 {
                     strip = pass._tiles.At(first + t, count - t);
-                    TFilter.Gradients<TSimd, TVec>(d + t * TSimd.Width, pass.DStride, blockTiles * TSimd.Width, gradients, strip);
+                    Winograd.Gradients<TFilter, TSimd, TVec>(d + t * TSimd.Width, pass.DStride, blockTiles * TSimd.Width, gradients, strip);
                 }
                 // The gradients of the next block, or of the next row of tiles, come while this one is multiplied, a piece with each unit.
                 int piece = pass._gradientFloats * count / (lastUnit - firstUnit);

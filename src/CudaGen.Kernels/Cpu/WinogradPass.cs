@@ -240,7 +240,7 @@ internal sealed unsafe class WinogradPass<TFilter> : IConvolutionPass where TFil
                 for (int t = 0; t < count; t += strip.Count)
                 {
                     strip = pass._tiles.At(first + t, count - t);
-                    TFilter.Outputs<TSimd, TVec, TActivation>(to, strip, column, width, m + t * width, mStride, bias, slope);
+                    Winograd.Outputs<TFilter, TSimd, TVec, TActivation>(to, strip, column, width, m + t * width, mStride, bias, slope);
                 }
             }
         }
