@@ -1,5 +1,6 @@
 using System.Numerics;
 using CudaGen.Kernels.Cpu;
+using CudaGen.Kernels.Cuda;
 using CudaGen.Runtime;
 
 namespace CudaGen.Kernels;
@@ -121,10 +122,6 @@ public static unsafe class BiasActivation
     // SLAB of activation.cu: rows of one partial column sum.
     private const int Slab = 64;
 
-    // Rows that one block still takes by itself, 32 at a time for 8 channels, which are one sector of memory.
-    private const int FewRows = 512;
-    private static readonly Dim3 NarrowBlock = new(8, 32), WideBlock = new(32, 8);
-
     private static readonly Kernel ForwardKernel = new(KernelFiles.Activation, "bias_activation_forward");
     private static readonly Kernel BackwardKernel = new(KernelFiles.Activation, "activation_backward");
     private static readonly Kernel BiasBackwardKernel = new(KernelFiles.Activation, "bias_activation_backward");
@@ -218,20 +215,18 @@ public static unsafe class BiasActivation
         }
         (Tensor? written, Tensor? read) = (nothingToWrite ? null : dx, linear ? null : y);
         int part = rows / batch.Count, slabs = (part + Slab - 1) / Slab;
-        if (rows <= FewRows)
+        if (rows <= ColumnBlocks.FewRows)
         {
-            device.Launch(BiasBackwardKernel, Blocks(channels, NarrowBlock), NarrowBlock, 0, written, db, dy, read, rows, channels, part, batch.Summed,
-                add ? 1 : 0, (int)activation.Kind, activation.Slope);
+            device.Launch(BiasBackwardKernel, ColumnBlocks.Over(channels, ColumnBlocks.Narrow), ColumnBlocks.Narrow, 0, written, db, dy, read, rows,
+                channels, part, batch.Summed, add ? 1 : 0, (int)activation.Kind, activation.Slope);
             return;
         }
-        int columns = Blocks(channels, WideBlock);
+        int columns = ColumnBlocks.Over(channels, ColumnBlocks.Wide);
         nint partial = (nint)device.Scratch(batch.Count * slabs * channels);
-        device.Launch(BiasBackwardSlabsKernel, new(batch.Count * slabs, columns), WideBlock, 0, written, partial, dy, read, channels, part, slabs,
+        device.Launch(BiasBackwardSlabsKernel, new(batch.Count * slabs, columns), ColumnBlocks.Wide, 0, written, partial, dy, read, channels, part, slabs,
             (int)activation.Kind, activation.Slope);
-        device.Launch(ColumnSumKernel, columns, WideBlock, 0, db, partial, slabs, channels, batch.Summed, add ? 1 : 0);
+        device.Launch(ColumnSumKernel, columns, ColumnBlocks.Wide, 0, db, partial, slabs, channels, batch.Summed, add ? 1 : 0);
     }
-
-    private static int Blocks(int channels, Dim3 block) => (channels + block.X - 1) / block.X;
 
     /// <summary>
     /// tdx = tdy f'(y) + tx dx f''(y) / f'(y): how dx = dy f'(y) changes where x moves along tx and dy along tdy (Pearlmutter 1994).

@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using CudaGen.Kernels.Cpu;
+using CudaGen.Kernels.Cuda;
 using CudaGen.Runtime;
 
 namespace CudaGen.Kernels;
@@ -31,22 +32,15 @@ public static unsafe class BatchNorm
     private static readonly Kernel BackwardTotalsKernel = new(KernelFiles.BatchNorm, "batch_norm_backward_totals");
     private static readonly Kernel BackwardKernel = new(KernelFiles.BatchNorm, "batch_norm_backward");
 
-    /// <summary>How the rows are cut into slabs, one partial sum of each channel for each, and the blocks of 32 channels x 8 rows.</summary>
+    /// <summary>How the rows are cut into slabs, one partial sum of each channel for each.</summary>
     private readonly struct Slabs(Shape x)
     {
         private const int Least = 64, Most = 512;
 
-        public static Dim3 Block => new(32, 8);
-
-        // As for gradients of biases: up to here one block takes all rows, 32 at a time for 8 channels.
-        private const int Few = 512;
-
-        public static Dim3 NarrowBlock => new(8, 32);
-
-        public bool AreFewRows => Rows <= Few;
+        public bool AreFewRows => Rows <= ColumnBlocks.FewRows;
 
         /// <summary>Narrow blocks of a kernel over channels.</summary>
-        public int NarrowBlocks => (Channels + 7) / 8;
+        public int NarrowBlocks => ColumnBlocks.Over(Channels, ColumnBlocks.Narrow);
 
         public int Rows { get; } = x.Length / Math.Max(x.Channels, 1);
 
@@ -56,11 +50,11 @@ public static unsafe class BatchNorm
 
         public int Count => (Rows + Length - 1) / Length;
 
-        /// <summary>Blocks of a kernel over channels.</summary>
-        public int Warps => (Channels + 31) / 32;
+        /// <summary>Wide blocks of a kernel over channels.</summary>
+        public int WideBlocks => ColumnBlocks.Over(Channels, ColumnBlocks.Wide);
 
-        /// <summary>Blocks of a kernel over slabs and channels.</summary>
-        public Dim3 Grid => new(Count, Warps);
+        /// <summary>Wide blocks of a kernel over slabs and channels.</summary>
+        public Dim3 Grid => new(Count, WideBlocks);
 
         /// <summary>Two sums of each slab, and offset and slope of the backward pass.</summary>
         public int Scratch => checked((2 * Count + 2) * Channels);
@@ -166,13 +160,13 @@ public static unsafe class BatchNorm
         Slabs slabs = new(x.Shape);
         if (slabs.AreFewRows)
         {
-            device.Launch(TrainingKernel, slabs.NarrowBlocks, Slabs.NarrowBlock, 0, y, mean, rstd, runningMean, runningVariance, x, gamma, beta,
+            device.Launch(TrainingKernel, slabs.NarrowBlocks, ColumnBlocks.Narrow, 0, y, mean, rstd, runningMean, runningVariance, x, gamma, beta,
                 epsilon, momentum, slabs.Rows, slabs.Channels, (int)f.Kind, f.Slope);
             return;
         }
         nint partial = (nint)device.Scratch(ScratchFloats(x.Shape));
-        device.Launch(SumsKernel, slabs.Grid, Slabs.Block, 0, partial, x, slabs.Rows, slabs.Channels, slabs.Length);
-        device.Launch(StatisticsKernel, slabs.Warps, Slabs.Block, 0, mean, rstd, runningMean, runningVariance, partial, epsilon, momentum,
+        device.Launch(SumsKernel, slabs.Grid, ColumnBlocks.Wide, 0, partial, x, slabs.Rows, slabs.Channels, slabs.Length);
+        device.Launch(StatisticsKernel, slabs.WideBlocks, ColumnBlocks.Wide, 0, mean, rstd, runningMean, runningVariance, partial, epsilon, momentum,
             slabs.Count, slabs.Length, slabs.Rows, slabs.Channels);
         device.LaunchOver(NormaliseKernel, x.Length, y, x, mean, rstd, gamma, beta, x.Length, slabs.Channels, (int)f.Kind, f.Slope);
     }
@@ -296,15 +290,15 @@ public static unsafe class BatchNorm
         Slabs slabs = new(x.Shape);
         if (slabs.AreFewRows)
         {
-            device.Launch(BackwardWholeKernel, slabs.NarrowBlocks, Slabs.NarrowBlock, 0, dx, dgamma, dbeta, dy, x, y, mean, rstd, gamma, slabs.Rows,
+            device.Launch(BackwardWholeKernel, slabs.NarrowBlocks, ColumnBlocks.Narrow, 0, dx, dgamma, dbeta, dy, x, y, mean, rstd, gamma, slabs.Rows,
                 slabs.Channels, add ? 1 : 0, (int)f.Kind, f.Slope);
             return;
         }
         float* scratch = device.Scratch(ScratchFloats(x.Shape));
         nint offset = (nint)scratch, slope = (nint)(scratch + slabs.Channels), partial = (nint)(scratch + 2 * slabs.Channels);
-        device.Launch(BackwardSumsKernel, slabs.Grid, Slabs.Block, 0, partial, dy, x, y, mean, slabs.Rows, slabs.Channels, slabs.Length,
+        device.Launch(BackwardSumsKernel, slabs.Grid, ColumnBlocks.Wide, 0, partial, dy, x, y, mean, slabs.Rows, slabs.Channels, slabs.Length,
             (int)f.Kind, f.Slope);
-        device.Launch(BackwardTotalsKernel, slabs.Warps, Slabs.Block, 0, offset, slope, dgamma, dbeta, partial, rstd, slabs.Count, slabs.Rows,
+        device.Launch(BackwardTotalsKernel, slabs.WideBlocks, ColumnBlocks.Wide, 0, offset, slope, dgamma, dbeta, partial, rstd, slabs.Count, slabs.Rows,
             slabs.Channels, add ? 1 : 0);
         device.LaunchOver(BackwardKernel, x.Length, dx, dy, x, y, mean, rstd, gamma, offset, slope, x.Length, slabs.Channels, (int)f.Kind, f.Slope);
     }
