@@ -18,7 +18,7 @@ namespace CudaGen.Kernels.Cpu;
 internal sealed unsafe class FilterPass : IFilterPass
 {
     // Partial gradients beyond this many floats cost more to add than they help to balance.
-    private const int MaxPartialFloats = 1 << 18;
+    private const int MaxPartialFloats = 1 << 20;
 
     // Filters below which x and dy change places.
     private const int MinFilters = 8;

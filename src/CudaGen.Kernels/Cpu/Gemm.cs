@@ -6,7 +6,7 @@ using X86 = System.Runtime.Intrinsics.X86;
 namespace CudaGen.Kernels.Cpu;
 
 /// <summary>
-/// C (M x N, row-major) = f(op(A) op(B) + bias), or C += op(A) op(B). B is copied into panels of one to three vectors of
+/// C (M x N, row-major) = f(op(A) op(B) + bias), or C += op(A) op(B). B is copied into panels of one to four vectors of
 /// columns, so that the inner loop reads it in a straight line; A is read in place. Where a transposed B, the weights of a layer,
 /// is much larger than A, the transposed product is computed instead and A is copied.
 /// </summary>
@@ -15,8 +15,8 @@ internal static unsafe class Gemm
     // Rows of B that one pass takes, so that a panel (KBlock x 48 floats) stays in the second-level cache.
     private const int KBlock = 1024;
 
-    // Rows of B that a task copies for itself: 48 KiB on its stack.
-    private const int KPart = 256;
+    // Rows and columns of B that a task copies for itself: 64 KiB on its stack. Rows lie pages apart, so each should be worth the way.
+    private const int KPart = 256, StripColumns = 64;
 
     // Rows of A from which on that pays.
     private const int MinRowsToCopyB = 64;
@@ -76,10 +76,11 @@ internal static unsafe class Gemm
         if (ownB)
         {
             // Sixteen tasks or more, of at least four tiles.
-            int parts = Math.Clamp(16 / panels.Count, 1, Math.Max(1, tiles / 4)), tilesPerPart = (tiles + parts - 1) / parts;
+            int panelsPerStrip = Math.Max(1, StripColumns / (Dispatch.MaxColumns * Dispatch.Width)), strips = (panels.Count + panelsPerStrip - 1) / panelsPerStrip;
+            int parts = Math.Clamp((16 + strips - 1) / strips, 1, Math.Max(1, tiles / 4)), tilesPerPart = (tiles + parts - 1) / parts;
             parts = (tiles + tilesPerPart - 1) / tilesPerPart;
-            BlockJob blocks = new(m, k, rows, b, ldb, panels, c, ldc, add, parts, tilesPerPart);
-            Dispatch.Run(device, parts * panels.Count, ref blocks);
+            BlockJob blocks = new(m, k, rows, b, ldb, panels, panelsPerStrip, c, ldc, add, parts, tilesPerPart);
+            Dispatch.Run(device, parts * strips, ref blocks);
             return;
         }
         // About 64 tasks, at least a tile each.
@@ -255,17 +256,20 @@ internal static unsafe class Gemm
         }
     }
 
-    /// <summary>C = A B or C += A B, where each task copies its own part of B, the columns of a panel, while that is in the cache.</summary>
-    private readonly struct BlockJob(int m, int k, Rows a, float* b, int ldb, Panels panels, float* c, int ldc, bool add, int parts, int tilesPerPart) : IChunk
+    /// <summary>C = A B or C += A B, where each task copies its own part of B, a strip of one or a few panels, while that is in the cache.</summary>
+    private readonly struct BlockJob(int m, int k, Rows a, float* b, int ldb, Panels panels, int panelsPerStrip, float* c, int ldc, bool add, int parts,
+        int tilesPerPart) : IChunk
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
         public void Run<TSimd, TVec>(int chunk)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
-            (int panel, int part) = Math.DivRem(chunk, parts);
-            int column = panels.Column(panel), width = panels.Width(panel), valid = panels.Valid(panel);
-            float* room = stackalloc float[KPart * Product.MaxTileColumns + 16], tileRoom = stackalloc float[Product.TileRoom];
+            (int strip, int part) = Math.DivRem(chunk, parts);
+            int firstPanel = strip * panelsPerStrip, lastPanel = Math.Min(panels.Count, firstPanel + panelsPerStrip);
+            int firstColumn = panels.Column(firstPanel), stripWidth = panels.Column(lastPanel) - firstColumn;
+            int firstTile = part * tilesPerPart, lastTile = Math.Min((m + Product.Rows - 1) / Product.Rows, firstTile + tilesPerPart);
+            float* room = stackalloc float[KPart * StripColumns + 16], tileRoom = stackalloc float[Product.TileRoom];
             float* copy = Product.Align(room), tile = Product.Align(tileRoom);
             float** rows = stackalloc float*[Product.Rows];
             float** outputs = stackalloc float*[Product.Rows];
@@ -273,42 +277,63 @@ internal static unsafe class Gemm
             for (int k0 = 0; k0 < k; k0 += KPart)
             {
                 int depth = Math.Min(KPart, k - k0);
-                Copy<TSimd, TVec>(copy, b + (nint)k0 * ldb + column, depth, width, valid);
+                Copy<TSimd, TVec>(copy, b + (nint)k0 * ldb, depth, firstPanel, lastPanel);
                 segment = new((int)(k0 * a.Step), 0, depth);
                 Epilogue epilogue = new(null, default, add || k0 > 0);
-                // Rows of B and C lie pages apart, which no processor foresees. While a tile is multiplied, its share of the next part of B
-                // arrives, and what the next tile writes.
-                float* next = b + (nint)(k0 + depth) * ldb + column;
-                int left = Math.Min(KPart, k - k0 - depth), share = (left + tilesPerPart - 1) / tilesPerPart;
-                for (int t = part * tilesPerPart; t < (part + 1) * tilesPerPart && t * Product.Rows < m; t++)
+                // Rows of B and C lie pages apart, which no processor foresees. While a tile of the first panel is multiplied, its share of the
+                // next part of B arrives, and what the next tile writes.
+                float* next = b + (nint)(k0 + depth) * ldb + firstColumn;
+                int left = Math.Min(KPart, k - k0 - depth), share = (left + lastTile - firstTile - 1) / (lastTile - firstTile);
+                for (int panel = firstPanel; panel < lastPanel; panel++)
                 {
-                    int row = t * Product.Rows, count = Math.Min(Product.Rows, m - row);
-                    for (int r = 0; r < Product.Rows; r++)
+                    int column = panels.Column(panel), width = panels.Width(panel), valid = panels.Valid(panel);
+                    for (int t = firstTile; t < lastTile; t++)
                     {
-                        int i = r < count ? r : 0;
-                        rows[r] = a.Of(t, i);
-                        outputs[r] = c + (nint)(row + i) * ldc;
+                        int row = t * Product.Rows, count = Math.Min(Product.Rows, m - row);
+                        for (int r = 0; r < Product.Rows; r++)
+                        {
+                            int i = r < count ? r : 0;
+                            rows[r] = a.Of(t, i);
+                            outputs[r] = c + (nint)(row + i) * ldc;
+                        }
+                        for (int i = Math.Min(share, left); i > 0; i--, left--, next += ldb)
+                            Product.Prefetch(next, stripWidth);
+                        for (int r = 0; r < Product.Rows; r++)
+                            Product.Prefetch(outputs[r] + (nint)Product.Rows * ldc + column, width);
+                        epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, width, valid, rows, a.Step, copy + (nint)depth * (column - firstColumn), width,
+                            &segment, 1);
                     }
-                    for (int i = Math.Min(share, left); i > 0; i--, left--, next += ldb)
-                        Product.Prefetch(next, width);
-                    for (int r = 0; r < Product.Rows; r++)
-                        Product.Prefetch(outputs[r] + (nint)Product.Rows * ldc + column, width);
-                    epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, width, valid, rows, a.Step, copy, width, &segment, 1);
                 }
             }
         }
 
-        private void Copy<TSimd, TVec>(float* to, float* from, int depth, int width, int valid)
+        // A row of all panels at a time, as a row is a way of its own.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Copy<TSimd, TVec>(float* copy, float* from, int depth, int firstPanel, int lastPanel)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
-            for (int i = 0; i < depth; i++, from += ldb, to += width)
+            int firstColumn = panels.Column(firstPanel), vectors = (panels.Column(lastPanel) - firstColumn) / TSimd.Width;
+            // Where each vector of a row goes, and how far apart rows are there.
+            float** to = stackalloc float*[vectors];
+            int* widths = stackalloc int[vectors];
+            for (int panel = firstPanel, v = 0; panel < lastPanel; panel++)
             {
-                for (int j = 0; j < width; j += TSimd.Width)
+                int column = panels.Column(panel), width = panels.Width(panel);
+                for (int j = 0; j < width; j += TSimd.Width, v++)
                 {
-                    int left = valid - j;
-                    TSimd.Store(to + j, left >= TSimd.Width ? TSimd.Load(from + j) : ElementWise.LoadPartial<TSimd, TVec>(from + j, left));
+                    to[v] = copy + (nint)depth * (column - firstColumn) + j;
+                    widths[v] = width;
                 }
+            }
+            int left = panels.Column(lastPanel - 1) + panels.Valid(lastPanel - 1) - firstColumn, whole = left / TSimd.Width;
+            from += firstColumn;
+            for (int i = 0; i < depth; i++, from += ldb)
+            {
+                for (int v = 0; v < whole; v++)
+                    TSimd.Store(to[v] + (nint)i * widths[v], TSimd.Load(from + v * TSimd.Width));
+                if (whole < vectors)
+                    TSimd.Store(to[whole] + (nint)i * widths[whole], ElementWise.LoadPartial<TSimd, TVec>(from + whole * TSimd.Width, left % TSimd.Width));
             }
         }
     }
@@ -383,7 +408,10 @@ internal static unsafe class Transpose4
     }
 }
 
-/// <summary>How N columns are cut into panels of one to three vectors, as evenly as they go.</summary>
+/// <summary>
+/// How N columns are cut into panels of at most <see cref="ISimd{TVec}.MaxColumns"/> vectors, as evenly as they go: of three, the best, or as near
+/// to it as can be.
+/// </summary>
 internal readonly struct Panels
 {
     private readonly int _n, _vectors;
@@ -392,7 +420,7 @@ internal readonly struct Panels
     {
         _n = n;
         _vectors = (n + Dispatch.Width - 1) / Dispatch.Width;
-        Count = (_vectors + Dispatch.MaxColumns - 1) / Dispatch.MaxColumns;
+        Count = Math.Max((_vectors + Dispatch.MaxColumns - 1) / Dispatch.MaxColumns, _vectors / 3);
     }
 
     public int Count { get; }

@@ -15,7 +15,7 @@ internal struct Segment(int a, int b, int count)
 }
 
 /// <summary>
-/// The one inner loop of matrix products and convolutions: a tile of <see cref="Rows"/> rows and 1 to 3 vectors of
+/// The one inner loop of matrix products and convolutions: a tile of <see cref="Rows"/> rows and 1 to 4 vectors of
 /// columns, C[r][:] += sum over segments and k of a_r[A + k * aStride] * b[(B + k) * bStride + :].
 /// </summary>
 /// <remarks>
@@ -49,44 +49,55 @@ internal static unsafe class Product
             Sse.Prefetch0(p + i);
     }
 
-    public interface IColumns
+    /// <summary>A number of rows or of vectors of columns that the compiler knows.</summary>
+    public interface ICount
     {
         static abstract int Value { get; }
     }
 
-    public readonly struct One : IColumns
+    public readonly struct One : ICount
     {
         public static int Value => 1;
     }
 
-    public readonly struct Two : IColumns
+    public readonly struct Two : ICount
     {
         public static int Value => 2;
     }
 
-    public readonly struct Three : IColumns
+    public readonly struct Three : ICount
     {
         public static int Value => 3;
+    }
+
+    public readonly struct Four : ICount
+    {
+        public static int Value => 4;
+    }
+
+    public readonly struct Eight : ICount
+    {
+        public static int Value => 8;
     }
 
     /// <summary>Where the sums of a row go when a tile is done.</summary>
     public interface IFinish
     {
-        /// <summary>Takes row r: one to three vectors.</summary>
-        void Row<TSimd, TVec, TColumns>(int r, TVec c0, TVec c1, TVec c2)
+        /// <summary>Takes row r: one to four vectors.</summary>
+        void Row<TSimd, TVec, TColumns>(int r, TVec c0, TVec c1, TVec c2, TVec c3)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
-            where TColumns : struct, IColumns;
+            where TColumns : struct, ICount;
     }
 
     /// <summary>Into a buffer [Rows][stride], overwritten or added to.</summary>
     public readonly struct ToBuffer(float* buffer, nint stride, bool add) : IFinish
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void Row<TSimd, TVec, TColumns>(int r, TVec c0, TVec c1, TVec c2)
+        public void Row<TSimd, TVec, TColumns>(int r, TVec c0, TVec c1, TVec c2, TVec c3)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
-            where TColumns : struct, IColumns
+            where TColumns : struct, ICount
         {
             float* p = buffer + r * stride;
             if (add)
@@ -96,12 +107,16 @@ internal static unsafe class Product
                     c1 = TSimd.Add(c1, TSimd.Load(p + TSimd.Width));
                 if (TColumns.Value > 2)
                     c2 = TSimd.Add(c2, TSimd.Load(p + 2 * TSimd.Width));
+                if (TColumns.Value > 3)
+                    c3 = TSimd.Add(c3, TSimd.Load(p + 3 * TSimd.Width));
             }
             TSimd.Store(p, c0);
             if (TColumns.Value > 1)
                 TSimd.Store(p + TSimd.Width, c1);
             if (TColumns.Value > 2)
                 TSimd.Store(p + 2 * TSimd.Width, c2);
+            if (TColumns.Value > 3)
+                TSimd.Store(p + 3 * TSimd.Width, c3);
         }
     }
 
@@ -112,10 +127,10 @@ internal static unsafe class Product
         where TActivation : struct, IActivation
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void Row<TSimd, TVec, TColumns>(int r, TVec c0, TVec c1, TVec c2)
+        public void Row<TSimd, TVec, TColumns>(int r, TVec c0, TVec c1, TVec c2, TVec c3)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
-            where TColumns : struct, IColumns
+            where TColumns : struct, ICount
         {
             float* p = outputs[r] + column;
             TSimd.Store(p, One<TSimd, TVec>(c0, p, 0));
@@ -123,6 +138,8 @@ internal static unsafe class Product
                 TSimd.Store(p + TSimd.Width, One<TSimd, TVec>(c1, p, TSimd.Width));
             if (TColumns.Value > 2)
                 TSimd.Store(p + 2 * TSimd.Width, One<TSimd, TVec>(c2, p, 2 * TSimd.Width));
+            if (TColumns.Value > 3)
+                TSimd.Store(p + 3 * TSimd.Width, One<TSimd, TVec>(c3, p, 3 * TSimd.Width));
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -138,21 +155,29 @@ internal static unsafe class Product
         }
     }
 
-    /// <summary>One tile.</summary>
+    /// <summary>Rows first .. first + TRows - 1 of a tile, 4 or 8 of them, of 1 to 3 vectors: each row is multiplied with vectors that are kept.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile<TSimd, TVec, TColumns, TFinish>(in TFinish finish, float** rows, nint aStride,
-        float* b, nint bStride, Segment* segments, int count)
+    private static void Tall<TSimd, TVec, TRows, TColumns, TFinish>(int first, in TFinish finish, float** rows, nint aStride, float* b, nint bStride,
+        Segment* segments, int count)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
-        where TColumns : struct, IColumns
+        where TRows : struct, ICount
+        where TColumns : struct, ICount
         where TFinish : struct, IFinish
     {
         TVec c00 = default, c01 = default, c02 = default, c10 = default, c11 = default, c12 = default;
         TVec c20 = default, c21 = default, c22 = default, c30 = default, c31 = default, c32 = default;
         TVec c40 = default, c41 = default, c42 = default, c50 = default, c51 = default, c52 = default;
         TVec c60 = default, c61 = default, c62 = default, c70 = default, c71 = default, c72 = default;
-        float* a0 = rows[0], a1 = rows[1], a2 = rows[2], a3 = rows[3];
-        float* a4 = rows[4], a5 = rows[5], a6 = rows[6], a7 = rows[7];
+        rows += first;
+        float* a0 = rows[0], a1 = rows[1], a2 = rows[2], a3 = rows[3], a4 = null, a5 = null, a6 = null, a7 = null;
+        if (TRows.Value > 4)
+        {
+            a4 = rows[4];
+            a5 = rows[5];
+            a6 = rows[6];
+            a7 = rows[7];
+        }
 
         for (int s = 0; s < count; s++)
         {
@@ -190,58 +215,67 @@ internal static unsafe class Product
                     c31 = TSimd.Fma(a, b1, c31);
                 if (TColumns.Value > 2)
                     c32 = TSimd.Fma(a, b2, c32);
-                a = TSimd.Set(a4[k]);
-                c40 = TSimd.Fma(a, b0, c40);
-                if (TColumns.Value > 1)
-                    c41 = TSimd.Fma(a, b1, c41);
-                if (TColumns.Value > 2)
-                    c42 = TSimd.Fma(a, b2, c42);
-                a = TSimd.Set(a5[k]);
-                c50 = TSimd.Fma(a, b0, c50);
-                if (TColumns.Value > 1)
-                    c51 = TSimd.Fma(a, b1, c51);
-                if (TColumns.Value > 2)
-                    c52 = TSimd.Fma(a, b2, c52);
-                a = TSimd.Set(a6[k]);
-                c60 = TSimd.Fma(a, b0, c60);
-                if (TColumns.Value > 1)
-                    c61 = TSimd.Fma(a, b1, c61);
-                if (TColumns.Value > 2)
-                    c62 = TSimd.Fma(a, b2, c62);
-                a = TSimd.Set(a7[k]);
-                c70 = TSimd.Fma(a, b0, c70);
-                if (TColumns.Value > 1)
-                    c71 = TSimd.Fma(a, b1, c71);
-                if (TColumns.Value > 2)
-                    c72 = TSimd.Fma(a, b2, c72);
+                if (TRows.Value > 4)
+                {
+                    a = TSimd.Set(a4[k]);
+                    c40 = TSimd.Fma(a, b0, c40);
+                    if (TColumns.Value > 1)
+                        c41 = TSimd.Fma(a, b1, c41);
+                    if (TColumns.Value > 2)
+                        c42 = TSimd.Fma(a, b2, c42);
+                    a = TSimd.Set(a5[k]);
+                    c50 = TSimd.Fma(a, b0, c50);
+                    if (TColumns.Value > 1)
+                        c51 = TSimd.Fma(a, b1, c51);
+                    if (TColumns.Value > 2)
+                        c52 = TSimd.Fma(a, b2, c52);
+                    a = TSimd.Set(a6[k]);
+                    c60 = TSimd.Fma(a, b0, c60);
+                    if (TColumns.Value > 1)
+                        c61 = TSimd.Fma(a, b1, c61);
+                    if (TColumns.Value > 2)
+                        c62 = TSimd.Fma(a, b2, c62);
+                    a = TSimd.Set(a7[k]);
+                    c70 = TSimd.Fma(a, b0, c70);
+                    if (TColumns.Value > 1)
+                        c71 = TSimd.Fma(a, b1, c71);
+                    if (TColumns.Value > 2)
+                        c72 = TSimd.Fma(a, b2, c72);
+                }
                 k += aStride;
                 pb += bStride;
             }
             while (k != end);
         }
 
-        finish.Row<TSimd, TVec, TColumns>(0, c00, c01, c02);
-        finish.Row<TSimd, TVec, TColumns>(1, c10, c11, c12);
-        finish.Row<TSimd, TVec, TColumns>(2, c20, c21, c22);
-        finish.Row<TSimd, TVec, TColumns>(3, c30, c31, c32);
-        finish.Row<TSimd, TVec, TColumns>(4, c40, c41, c42);
-        finish.Row<TSimd, TVec, TColumns>(5, c50, c51, c52);
-        finish.Row<TSimd, TVec, TColumns>(6, c60, c61, c62);
-        finish.Row<TSimd, TVec, TColumns>(7, c70, c71, c72);
+        finish.Row<TSimd, TVec, TColumns>(first, c00, c01, c02, default);
+        finish.Row<TSimd, TVec, TColumns>(first + 1, c10, c11, c12, default);
+        finish.Row<TSimd, TVec, TColumns>(first + 2, c20, c21, c22, default);
+        finish.Row<TSimd, TVec, TColumns>(first + 3, c30, c31, c32, default);
+        if (TRows.Value <= 4)
+            return;
+        finish.Row<TSimd, TVec, TColumns>(first + 4, c40, c41, c42, default);
+        finish.Row<TSimd, TVec, TColumns>(first + 5, c50, c51, c52, default);
+        finish.Row<TSimd, TVec, TColumns>(first + 6, c60, c61, c62, default);
+        finish.Row<TSimd, TVec, TColumns>(first + 7, c70, c71, c72, default);
     }
 
-    /// <summary>Rows first .. first + 3 of a tile, for processors with sixteen registers: twelve sums, three vectors of b, one element of a.</summary>
+    /// <summary>
+    /// Rows first .. first + TRows - 1 of a tile, 2 or 3 of them, of 4 vectors: each vector is multiplied with elements that are kept. For processors with
+    /// sixteen registers, which two rows of four vectors or four of two do not keep busy: an instruction waits four cycles for its own last result.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void HalfTile<TSimd, TVec, TColumns, TFinish>(int first, in TFinish finish, float** rows, nint aStride, float* b, nint bStride,
+    private static void Wide<TSimd, TVec, TRows, TFinish>(int first, in TFinish finish, float** rows, nint aStride, float* b, nint bStride,
         Segment* segments, int count)
         where TSimd : struct, ISimd<TVec>
         where TVec : struct
-        where TColumns : struct, IColumns
+        where TRows : struct, ICount
         where TFinish : struct, IFinish
     {
-        TVec c00 = default, c01 = default, c02 = default, c10 = default, c11 = default, c12 = default;
-        TVec c20 = default, c21 = default, c22 = default, c30 = default, c31 = default, c32 = default;
-        float* a0 = rows[first], a1 = rows[first + 1], a2 = rows[first + 2], a3 = rows[first + 3];
+        TVec c00 = default, c01 = default, c02 = default, c03 = default, c10 = default, c11 = default, c12 = default, c13 = default;
+        TVec c20 = default, c21 = default, c22 = default, c23 = default;
+        rows += first;
+        float* row0 = rows[0], row1 = rows[1], row2 = TRows.Value > 2 ? rows[2] : null;
 
         for (int s = 0; s < count; s++)
         {
@@ -250,45 +284,39 @@ internal static unsafe class Product
             float* pb = b + segments[s].B * bStride;
             do
             {
-                TVec b0 = TSimd.Load(pb), b1 = default, b2 = default;
-                if (TColumns.Value > 1)
-                    b1 = TSimd.Load(pb + TSimd.Width);
-                if (TColumns.Value > 2)
-                    b2 = TSimd.Load(pb + 2 * TSimd.Width);
-                TVec a = TSimd.Set(a0[k]);
-                c00 = TSimd.Fma(a, b0, c00);
-                if (TColumns.Value > 1)
-                    c01 = TSimd.Fma(a, b1, c01);
-                if (TColumns.Value > 2)
-                    c02 = TSimd.Fma(a, b2, c02);
-                a = TSimd.Set(a1[k]);
-                c10 = TSimd.Fma(a, b0, c10);
-                if (TColumns.Value > 1)
-                    c11 = TSimd.Fma(a, b1, c11);
-                if (TColumns.Value > 2)
-                    c12 = TSimd.Fma(a, b2, c12);
-                a = TSimd.Set(a2[k]);
-                c20 = TSimd.Fma(a, b0, c20);
-                if (TColumns.Value > 1)
-                    c21 = TSimd.Fma(a, b1, c21);
-                if (TColumns.Value > 2)
-                    c22 = TSimd.Fma(a, b2, c22);
-                a = TSimd.Set(a3[k]);
-                c30 = TSimd.Fma(a, b0, c30);
-                if (TColumns.Value > 1)
-                    c31 = TSimd.Fma(a, b1, c31);
-                if (TColumns.Value > 2)
-                    c32 = TSimd.Fma(a, b2, c32);
+                TVec a0 = TSimd.Set(row0[k]), a1 = TSimd.Set(row1[k]), a2 = default;
+                if (TRows.Value > 2)
+                    a2 = TSimd.Set(row2[k]);
+                TVec v = TSimd.Load(pb);
+                c00 = TSimd.Fma(a0, v, c00);
+                c10 = TSimd.Fma(a1, v, c10);
+                if (TRows.Value > 2)
+                    c20 = TSimd.Fma(a2, v, c20);
+                v = TSimd.Load(pb + TSimd.Width);
+                c01 = TSimd.Fma(a0, v, c01);
+                c11 = TSimd.Fma(a1, v, c11);
+                if (TRows.Value > 2)
+                    c21 = TSimd.Fma(a2, v, c21);
+                v = TSimd.Load(pb + 2 * TSimd.Width);
+                c02 = TSimd.Fma(a0, v, c02);
+                c12 = TSimd.Fma(a1, v, c12);
+                if (TRows.Value > 2)
+                    c22 = TSimd.Fma(a2, v, c22);
+                v = TSimd.Load(pb + 3 * TSimd.Width);
+                c03 = TSimd.Fma(a0, v, c03);
+                c13 = TSimd.Fma(a1, v, c13);
+                if (TRows.Value > 2)
+                    c23 = TSimd.Fma(a2, v, c23);
                 k += aStride;
                 pb += bStride;
             }
             while (k != end);
         }
 
-        finish.Row<TSimd, TVec, TColumns>(first, c00, c01, c02);
-        finish.Row<TSimd, TVec, TColumns>(first + 1, c10, c11, c12);
-        finish.Row<TSimd, TVec, TColumns>(first + 2, c20, c21, c22);
-        finish.Row<TSimd, TVec, TColumns>(first + 3, c30, c31, c32);
+        finish.Row<TSimd, TVec, Four>(first, c00, c01, c02, c03);
+        finish.Row<TSimd, TVec, Four>(first + 1, c10, c11, c12, c13);
+        if (TRows.Value > 2)
+            finish.Row<TSimd, TVec, Four>(first + 2, c20, c21, c22, c23);
     }
 
     /// <summary>One tile of 1 to <see cref="ISimd{TVec}.MaxColumns"/> vectors of columns.</summary>
@@ -299,21 +327,27 @@ internal static unsafe class Product
         where TVec : struct
         where TFinish : struct, IFinish
     {
-        if (TSimd.HalfTiles && columns == 3)
+        if (columns == 1)
+            Tall<TSimd, TVec, Eight, One, TFinish>(0, in finish, rows, aStride, b, bStride, segments, count);
+        else if (!TSimd.FewRegisters && columns == 2)
+            Tall<TSimd, TVec, Eight, Two, TFinish>(0, in finish, rows, aStride, b, bStride, segments, count);
+        else if (!TSimd.FewRegisters)
+            Tall<TSimd, TVec, Eight, Three, TFinish>(0, in finish, rows, aStride, b, bStride, segments, count);
+        else if (columns == 2)
         {
-            HalfTile<TSimd, TVec, Three, TFinish>(0, in finish, rows, aStride, b, bStride, segments, count);
-            HalfTile<TSimd, TVec, Three, TFinish>(Rows / 2, in finish, rows, aStride, b, bStride, segments, count);
+            Tall<TSimd, TVec, Four, Two, TFinish>(0, in finish, rows, aStride, b, bStride, segments, count);
+            Tall<TSimd, TVec, Four, Two, TFinish>(4, in finish, rows, aStride, b, bStride, segments, count);
         }
-        else if (TSimd.HalfTiles && columns == 2)
+        else if (columns == 3)
         {
-            HalfTile<TSimd, TVec, Two, TFinish>(0, in finish, rows, aStride, b, bStride, segments, count);
-            HalfTile<TSimd, TVec, Two, TFinish>(Rows / 2, in finish, rows, aStride, b, bStride, segments, count);
+            Tall<TSimd, TVec, Four, Three, TFinish>(0, in finish, rows, aStride, b, bStride, segments, count);
+            Tall<TSimd, TVec, Four, Three, TFinish>(4, in finish, rows, aStride, b, bStride, segments, count);
         }
-        else if (TSimd.MaxColumns >= 3 && columns == 3)
-            Tile<TSimd, TVec, Three, TFinish>(in finish, rows, aStride, b, bStride, segments, count);
-        else if (TSimd.MaxColumns >= 2 && columns == 2)
-            Tile<TSimd, TVec, Two, TFinish>(in finish, rows, aStride, b, bStride, segments, count);
         else
-            Tile<TSimd, TVec, One, TFinish>(in finish, rows, aStride, b, bStride, segments, count);
+        {
+            Wide<TSimd, TVec, Three, TFinish>(0, in finish, rows, aStride, b, bStride, segments, count);
+            Wide<TSimd, TVec, Three, TFinish>(3, in finish, rows, aStride, b, bStride, segments, count);
+            Wide<TSimd, TVec, Two, TFinish>(6, in finish, rows, aStride, b, bStride, segments, count);
+        }
     }
 }

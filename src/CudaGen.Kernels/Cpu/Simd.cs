@@ -16,14 +16,11 @@ internal unsafe interface ISimd<TVec>
     /// <summary>Floats in a vector.</summary>
     static abstract int Width { get; }
 
-    /// <summary>
-    /// Columns of vectors that the product kernel keeps in registers: <see cref="Product.Rows"/> x this many
-    /// accumulators with 32 vector registers, and half as many rows at a time with 16.
-    /// </summary>
+    /// <summary>Vectors of columns that a tile has at most.</summary>
     static abstract int MaxColumns { get; }
 
-    /// <summary>Whether the registers hold a tile of four rows only, so that one of eight is made of two.</summary>
-    static abstract bool HalfTiles { get; }
+    /// <summary>Whether there are 16 vector registers, not 32: they hold a tile a few rows at a time.</summary>
+    static abstract bool FewRegisters { get; }
 
     static abstract TVec Load(float* p);
 
@@ -86,7 +83,7 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     public static int MaxColumns => 3;
 
-    public static bool HalfTiles => false;
+    public static bool FewRegisters => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load(float* p) => Vector512.Load(p);
@@ -173,9 +170,9 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 {
     public static int Width => 8;
 
-    public static int MaxColumns => 3;
+    public static int MaxColumns => 4;
 
-    public static bool HalfTiles => true;
+    public static bool FewRegisters => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load(float* p) => Vector256.Load(p);
@@ -267,9 +264,9 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 {
     public static int Width => 4;
 
-    public static int MaxColumns => 3;
+    public static int MaxColumns => FewRegisters ? 4 : 3;
 
-    public static bool HalfTiles => !Arm.AdvSimd.IsSupported;
+    public static bool FewRegisters => !Arm.AdvSimd.IsSupported;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Load(float* p) => Vector128.Load(p);
