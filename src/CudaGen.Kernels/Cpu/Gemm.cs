@@ -15,7 +15,7 @@ internal static unsafe class Gemm
     // Rows of B that one pass takes, so that a panel (KBlock x 48 floats) stays in the second-level cache.
     private const int KBlock = 1024;
 
-    // Rows and columns of B that a task copies for itself: 64 KiB on its stack. Rows lie pages apart, so each should be worth the way.
+    // Rows and columns of B that a task copies for itself: 64 KiB on its stack. Rows lie pages apart, so a visit should bring enough.
     private const int KPart = 256, StripColumns = 64;
 
     // Rows of A from which on that pays.
@@ -307,7 +307,7 @@ internal static unsafe class Gemm
             }
         }
 
-        // A row of all panels at a time, as a row is a way of its own.
+        // Row by row through all panels: rows lie pages apart, and this way each is visited once.
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Copy<TSimd, TVec>(float* copy, float* from, int depth, int firstPanel, int lastPanel)
             where TSimd : struct, ISimd<TVec>

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using CudaGen.Runtime;
@@ -11,14 +12,17 @@ namespace CudaGen.Kernels.Cpu;
 /// <remarks>A unit is a panel of the channels of a phase. A task makes the sums of a part of the tiles for a group of units, which share D.</remarks>
 internal sealed unsafe class WinogradFilterPass<TFilter> : IFilterPass where TFilter : struct, IFilter
 {
-    // Partial gradients beyond this many floats, and parts of fewer tiles, cost more to add than they help to balance.
+    // Partial gradients beyond this many floats, and parts of fewer tiles, cost more to add than they help to balance ...
     private const int MaxPartialFloats = 1 << 20, MinTiles = 256, MaxParts = 32;
 
-    // Tiles of a block, the inner index of a product; fewer where a block would be more than 512 KiB.
-    private const int MaxBlockTiles = 32, MaxBlockFloats = 1 << 17;
+    // ... while there is a task for each of so many threads.
+    private const int MinTasks = 8;
 
-    // Sums of a task: 512 KiB, which with its block stay in the second-level cache.
-    private const int MaxTaskFloats = 1 << 17;
+    // Tiles of a block, the inner index of a product; fewer where a block would be more than 1 MiB.
+    private const int MaxBlockTiles = 64, MaxBlockFloats = 1 << 18;
+
+    // Sums of a task, 1 MiB: with smaller ones more tasks would transform the same gradients.
+    private const int MaxTaskFloats = 1 << 18;
 
     private readonly Winograd.Tiles _tiles;
     private readonly Winograd.View _gradients;
@@ -53,7 +57,9 @@ internal sealed unsafe class WinogradFilterPass<TFilter> : IFilterPass where TFi
         _groups = Math.Clamp(_partialFloats / MaxTaskFloats, 1, _units);
         _blockTiles = Math.Clamp(MaxBlockFloats / (TFilter.Positions * (_filters + Product.MaxTileColumns)), 1, MaxBlockTiles);
         _blocks = (_tiles.Count + _blockTiles - 1) / _blockTiles;
-        _parts = Math.Clamp(Math.Min(MaxPartialFloats / _partialFloats, _tiles.Count / MinTiles), 1, MaxParts);
+        int parts = Math.Min(Math.Max(MaxPartialFloats / _partialFloats, MinTasks / _groups), _tiles.Count / MinTiles);
+        // A power of two: three tasks keep two threads as long as four.
+        _parts = 1 << BitOperations.Log2((uint)Math.Clamp(parts, 1, MaxParts));
         _rooms = new(threads, checked(TFilter.Positions * (DStride + VStride)));
         if (_tiles.Count > 0)
             (_gradientFloats, _inputFloats) = (g.Y.Length / _tiles.Count, g.X.Length / _tiles.Count);
