@@ -174,8 +174,10 @@ public sealed class AllModelsTests : IDisposable
         Assert.Equal(Counters(onCpu), Counters(onCuda));
     }
 
-    // Not the smallest model: some of its first gradients cancel, and Adam makes whole steps of what is left.
-    public static TheoryData<string> Adversarial => [.. SmallModels.Names.Where(n => n is not ("ae" or "toy2d"))];
+    // Not the smallest model: some of its first gradients cancel, and Adam makes whole steps of what is left. Nor wgan by the paper: where all of
+    // a clipped critic's units are on one side of their kinks, the gradients of a bias by real and by fake images cancel, and RMSProp does the
+    // same. The tutorial's epsilon lies inside the root, which makes next to no step of next to nothing.
+    public static TheoryData<string> Adversarial => [.. SmallModels.Names.Where(n => n is not ("ae" or "toy2d" or "wgan"))];
 
     private static float[] Values(Model model, string prefix) => [.. model.State()
         .Where(t => !t.IsCounter && t.Name.StartsWith(prefix, StringComparison.Ordinal)).SelectMany(t => model.Device.ToArray(t.Tensor))];
