@@ -174,6 +174,36 @@ public sealed class AllModelsTests : IDisposable
         Assert.Equal(Counters(onCpu), Counters(onCuda));
     }
 
+    /// <summary>Gradients of both networks of the paper's wgan, whose updates cannot be compared; see <see cref="Adversarial"/>.</summary>
+    [Fact]
+    public void Gradients_of_wgan_by_the_kernels_are_those_of_the_CPU()
+    {
+        using var folder = new TemporaryFolder();
+        using Device cuda = TestCuda.Open(Implementation.Kernel), cpu = Device.Cpu(1);
+        using var onCuda = (AdversarialModel)SmallModels.Create("wgan");
+        using var onCpu = (AdversarialModel)SmallModels.Create("wgan");
+        onCuda.Plan(cuda, SmallModels.Batch, SmallModels.Seed);
+        onCpu.Plan(cpu, SmallModels.Batch, SmallModels.Seed);
+        using DataSet cudaData = SmallModels.Data(cuda, onCuda), cpuData = SmallModels.Data(cpu, onCpu);
+        // A step leaves the same images and codes on both sides, and the state of one is then that of both.
+        onCuda.Step(cudaData);
+        onCpu.Step(cpuData);
+        Checkpoint.Save(onCpu, folder["state.safetensors"]);
+        Checkpoint.Load(onCuda, folder["state.safetensors"]);
+        foreach (AdversarialModel model in new[] { onCuda, onCpu })
+        {
+            model.ZeroDiscriminatorGradients();
+            model.DiscriminatorGradients();
+            model.ZeroGeneratorGradients();
+            model.GeneratorGradients();
+        }
+        foreach (string network in new[] { "d", "g" })
+            Near(2e-5, Gradients(onCuda, network), Gradients(onCpu, network), new float[Gradients(onCpu, network).Length], $"gradients of {network}");
+    }
+
+    private static float[] Gradients(Model model, string group) => [.. model.Groups.Single(g => g.Name == group).Parameters
+        .SelectMany(p => model.Device.ToArray(p.Gradient))];
+
     // Not the smallest model: some of its first gradients cancel, and Adam makes whole steps of what is left. Nor wgan by the paper: where all of
     // a clipped critic's units are on one side of their kinks, the gradients of a bias by real and by fake images cancel, and RMSProp does the
     // same. The tutorial's epsilon lies inside the root, which makes next to no step of next to nothing.
