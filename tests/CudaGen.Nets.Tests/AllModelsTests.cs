@@ -136,23 +136,15 @@ public sealed class AllModelsTests : IDisposable
     {
         using var folder = new TemporaryFolder();
         string path = folder["state.safetensors"];
+        using IDisposable fast = TestCuda.Unchecked();
         using Device cuda = TestCuda.Open(Implementation.Kernel), cpu = Device.Cpu(1);
         using Model onCuda = SmallModels.Create(name), onCpu = SmallModels.Create(name);
         onCuda.Plan(cuda, SmallModels.Batch, SmallModels.Seed);
         onCpu.Plan(cpu, SmallModels.Batch, SmallModels.Seed);
         using DataSet cudaData = SmallModels.Data(cuda, onCuda), cpuData = SmallModels.Data(cpu, onCpu);
-        // Other tests run these kernels under their checks, which take ten times as long.
-        TestCuda.StandIn?.Checked = false;
-        try
-        {
-            // The fourth step of cs231n is the first of its game.
-            for (int step = 0; step < (onCpu is Cs231nGan ? 4 : 2); step++)
-                CompareStep(step, onCuda, onCpu, cudaData, cpuData, path);
-        }
-        finally
-        {
-            TestCuda.StandIn?.Checked = true;
-        }
+        // The fourth step of cs231n is the first of its game.
+        for (int step = 0; step < (onCpu is Cs231nGan ? 4 : 2); step++)
+            CompareStep(step, onCuda, onCpu, cudaData, cpuData, path);
     }
 
     private static void CompareStep(int step, Model onCuda, Model onCpu, DataSet cudaData, DataSet cpuData, string path)
@@ -179,6 +171,7 @@ public sealed class AllModelsTests : IDisposable
     public void Gradients_of_wgan_by_the_kernels_are_those_of_the_CPU()
     {
         using var folder = new TemporaryFolder();
+        using IDisposable fast = TestCuda.Unchecked();
         using Device cuda = TestCuda.Open(Implementation.Kernel), cpu = Device.Cpu(1);
         using var onCuda = (AdversarialModel)SmallModels.Create("wgan");
         using var onCpu = (AdversarialModel)SmallModels.Create("wgan");

@@ -78,5 +78,5 @@ int Worker::barrier_result(Barrier kind) const
 
 extern "C" EMU_API int cudagen_barrier(emu::Barrier kind, int predicate, int line, const char* file)
 {
-    return emu::running_worker()->barrier(kind, predicate, {line, file});
+    return emu::running.worker->barrier(kind, predicate, {line, file});
 }

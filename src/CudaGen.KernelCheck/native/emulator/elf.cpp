@@ -63,21 +63,27 @@ void read_symbols(const char* base, const Elf64_Shdr& table, const Elf64_Shdr& s
 }
 
 // The linker keeps the relocations of the modules' object files in the image.
-void read_references(const char* base, const Elf64_Shdr& relocations, const Elf64_Shdr& table, ElfImage& result)
+void read_references(const char* base, const Elf64_Shdr& relocations, const Elf64_Shdr& table,
+                     const Elf64_Shdr& strings, ElfImage& result)
 {
     auto symbols = reinterpret_cast<const Elf64_Sym*>(base + table.sh_offset);
+    const char* names = base + strings.sh_offset;
     auto list = reinterpret_cast<const Elf64_Rela*>(base + relocations.sh_offset);
     for (size_t i = 0; i < relocations.sh_size / sizeof(Elf64_Rela); ++i)
     {
         const Elf64_Sym& symbol = symbols[ELF64_R_SYM(list[i].r_info)];
         int type = ELF64_ST_TYPE(symbol.st_info);
         if (symbol.st_shndx == SHN_UNDEF)
-            continue;
-        if (type == STT_FUNC || type == STT_TLS)
-            result.references.push_back({list[i].r_offset, symbol.st_value, type == STT_TLS});
+            result.references.push_back({list[i].r_offset, 0, ElfReference::Elsewhere, names + symbol.st_name});
+        else if (type == STT_FUNC)
+            result.references.push_back({list[i].r_offset, symbol.st_value, ElfReference::Function, {}});
+        else if (type == STT_TLS)
+            result.references.push_back({list[i].r_offset, symbol.st_value, ElfReference::ThreadLocal, {}});
         else if (type == STT_SECTION) // a local function, by its distance from the start of all code
-            result.references.push_back(
-                {list[i].r_offset, symbol.st_value + static_cast<uint64_t>(list[i].r_addend) + call_bias, false});
+            result.references.push_back({list[i].r_offset,
+                                         symbol.st_value + static_cast<uint64_t>(list[i].r_addend) + call_bias,
+                                         ElfReference::Function,
+                                         {}});
     }
 }
 
@@ -110,7 +116,7 @@ bool read_elf(const void* image, ElfImage& result, std::string& error)
             read_symbols(base, section, linked, result);
         else if (section.sh_type == SHT_RELA && linked.sh_type == SHT_SYMTAB &&
                  (sections[section.sh_info].sh_flags & SHF_EXECINSTR))
-            read_references(base, section, linked, result);
+            read_references(base, section, linked, sections[linked.sh_link], result);
     }
     sort(result.functions);
     sort(result.thread_locals);

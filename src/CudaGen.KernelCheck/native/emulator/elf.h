@@ -15,11 +15,19 @@ struct ElfSymbol
     std::string name;
 };
 
-// Something at address `from` names a function or thread-local data.
+// Code at address `from` names something: a function or thread-local data at `to`, or what another image defines.
 struct ElfReference
 {
+    enum Kind
+    {
+        Function,
+        ThreadLocal,
+        Elsewhere,
+    };
+
     uint64_t from, to;
-    bool thread_local_data;
+    Kind kind;
+    std::string name; // of what lies elsewhere
 };
 
 struct ElfImage

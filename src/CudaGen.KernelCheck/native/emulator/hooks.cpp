@@ -9,9 +9,11 @@ namespace
 
 inline void on_access(const void* p, size_t size, Checker::Kind kind, void* code)
 {
-    emu::Worker* worker = emu::running_worker();
-    if (worker && worker->checker())
-        worker->checker()->access(p, size, kind, reinterpret_cast<uintptr_t>(code) - 1); // within the call
+    const emu::Running& running = emu::running;
+    auto from_stack = reinterpret_cast<uintptr_t>(p) - reinterpret_cast<uintptr_t>(running.stack);
+    if (from_stack < emu::fiber_stack_size || !running.checker)
+        return;                                                                    // local memory of the thread
+    running.checker->access(p, size, kind, reinterpret_cast<uintptr_t>(code) - 1); // within the call
 }
 
 } // namespace
@@ -102,7 +104,7 @@ extern "C"
 
     EMU_API void cudagen_atomic(void* p, size_t size)
     {
-        Checker* checker = emu::running_worker()->checker();
+        Checker* checker = emu::running.checker;
         auto code = reinterpret_cast<uintptr_t>(__builtin_return_address(0)) - 1;
         if (reinterpret_cast<uintptr_t>(p) % size != 0)
             checker->misaligned_atomic(p, size, code);

@@ -75,7 +75,7 @@ std::unique_ptr<Module> Module::load(const void* image, std::string& error)
     if (!module->open(image, error) || !module->read_table(error))
         return nullptr;
     module->read_shared_arrays();
-    module->find_used_arrays();
+    module->find_uses();
     for (const Kernel& kernel : module->kernels_)
         if (kernel.static_shared > static_shared_limit)
         {
@@ -152,22 +152,22 @@ void Module::read_shared_arrays()
 }
 
 // Follows the references of each kernel's code, and of the functions that they lead to.
-void Module::find_used_arrays()
+void Module::find_uses()
 {
     for (Kernel& kernel : kernels_)
     {
-        std::vector<bool> used(shared_arrays_.size());
+        Uses uses{std::vector<bool>(shared_arrays_.size()), false};
         std::set<uint64_t> reached;
         for (const ElfSymbol& function : elf_.functions)
             if (function.name == kernel.name)
-                follow(function, reached, used);
-        for (size_t i = 0; i < used.size(); ++i)
-            kernel.static_shared += used[i] ? (shared_arrays_[i].size + 3) / 4 * 4 : 0;
-        used_arrays_.push_back(std::move(used));
+                follow(function, reached, uses);
+        for (size_t i = 0; i < uses.arrays.size(); ++i)
+            kernel.static_shared += uses.arrays[i] ? (shared_arrays_[i].size + 3) / 4 * 4 : 0;
+        uses_.push_back(std::move(uses));
     }
 }
 
-void Module::follow(const ElfSymbol& function, std::set<uint64_t>& reached, std::vector<bool>& used) const
+void Module::follow(const ElfSymbol& function, std::set<uint64_t>& reached, Uses& uses) const
 {
     if (!reached.insert(function.value).second)
         return;
@@ -175,22 +175,37 @@ void Module::follow(const ElfSymbol& function, std::set<uint64_t>& reached, std:
     {
         if (reference.from - function.value >= function.size)
             continue;
-        if (reference.thread_local_data)
+        switch (reference.kind)
         {
-            for (size_t i = 0; i < used.size(); ++i)
-                used[i] = used[i] || shared_arrays_[i].offset == reference.to;
-            continue;
+        case ElfReference::Elsewhere:
+            uses.warp_operations = uses.warp_operations || reference.name == "cudagen_warp";
+            break;
+        case ElfReference::ThreadLocal:
+            for (size_t i = 0; i < uses.arrays.size(); ++i)
+                uses.arrays[i] = uses.arrays[i] || shared_arrays_[i].offset == reference.to;
+            break;
+        case ElfReference::Function:
+            for (const ElfSymbol& other : elf_.functions)
+                if (other.value == reference.to)
+                    follow(other, reached, uses);
+            break;
         }
-        for (const ElfSymbol& other : elf_.functions)
-            if (other.value == reference.to)
-                follow(other, reached, used);
     }
+}
+
+const Module::Uses& Module::uses_of(const Kernel& kernel) const
+{
+    return uses_[static_cast<size_t>(&kernel - kernels_.data())];
 }
 
 bool Module::uses(const Kernel& kernel, const SharedArray& array) const
 {
-    auto k = static_cast<size_t>(&kernel - kernels_.data()), a = static_cast<size_t>(&array - shared_arrays_.data());
-    return used_arrays_[k][a];
+    return uses_of(kernel).arrays[static_cast<size_t>(&array - shared_arrays_.data())];
+}
+
+bool Module::has_warp_operations(const Kernel& kernel) const
+{
+    return uses_of(kernel).warp_operations;
 }
 
 const Kernel* Module::find_kernel(const char* name) const

@@ -65,16 +65,25 @@ class Module
     const SharedArray* shared_array_near(size_t offset, const Kernel& kernel) const;
     // Whether the kernel, or a function that it calls, names the array.
     bool uses(const Kernel& kernel, const SharedArray& array) const;
+    // Likewise, whether its lanes meet in __syncwarp, shuffles or votes.
+    bool has_warp_operations(const Kernel& kernel) const;
 
     // Where code addresses come from: "file.cu:17" for each.
     std::vector<std::string> source_lines(const std::vector<uint32_t>& codes) const;
 
   private:
+    struct Uses
+    {
+        std::vector<bool> arrays;
+        bool warp_operations;
+    };
+
     bool open(const void* image, std::string& error);
     bool read_table(std::string& error);
     void read_shared_arrays();
-    void find_used_arrays();
-    void follow(const ElfSymbol& function, std::set<uint64_t>& reached, std::vector<bool>& used) const;
+    void find_uses();
+    void follow(const ElfSymbol& function, std::set<uint64_t>& reached, Uses& uses) const;
+    const Uses& uses_of(const Kernel& kernel) const;
     std::string function_at(uint32_t code) const;
 
     ElfImage elf_;
@@ -85,8 +94,8 @@ class Module
     size_t dynamic_offset_ = 0;
     std::vector<Kernel> kernels_;
     std::vector<const Kernel*> kernel_list_;
-    std::vector<SharedArray> shared_arrays_;     // by offset
-    std::vector<std::vector<bool>> used_arrays_; // of each kernel
+    std::vector<SharedArray> shared_arrays_; // by offset
+    std::vector<Uses> uses_;                 // of each kernel
 };
 
 } // namespace emu

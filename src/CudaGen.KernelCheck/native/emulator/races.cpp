@@ -115,7 +115,7 @@ void Checker::note(Access& group, const Access& mine, uint32_t oldest)
         group.mask = mask & 15;
         group.who = Access::Blocks;
     }
-    else if (group.who == Access::One && same_warp)
+    else if (group.who == Access::One && same_warp && warp_operations_)
     {
         Access first = group;
         group.who = Access::Lanes;
@@ -152,7 +152,8 @@ void Checker::check_race(Cell& cell, unsigned mask, const Now& now, bool shared)
 {
     uint32_t oldest =
         shared ? block_ : first_block_; // older ones are ordered: another launch, or another block's memory
-    Access mine{block_, now.code, clock_[now.thread->number], now.thread->number, mask & 15, Access::One, 0};
+    Access mine{block_, now.code,   clock_[now.thread->number], now.thread->number, static_cast<uint8_t>(mask & 15),
+                0,      Access::One};
     check_against(cell.write, "write", mask, now, oldest);
     if (now.kind != Kind::Read)
         check_against(cell.read, "read", mask, now, oldest);

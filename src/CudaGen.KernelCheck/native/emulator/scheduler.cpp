@@ -12,21 +12,11 @@ extern "C"
 namespace emu
 {
 
-namespace
-{
-
-__thread Worker* worker __attribute__((tls_model("initial-exec")));
-
-} // namespace
+__thread Running running;
 
 std::string text_of(const Triple& t)
 {
     return "(" + std::to_string(t.x) + "," + std::to_string(t.y) + "," + std::to_string(t.z) + ")";
-}
-
-Worker* running_worker()
-{
-    return worker;
 }
 
 bool Site::operator==(const Site& other) const
@@ -82,7 +72,7 @@ void Worker::run(Launch& launch, Checker* checker)
     launch_ = &launch;
     checker_ = checker;
     set_up(launch);
-    worker = this;
+    running = {this, checker, nullptr};
     if (checker_)
         checker_->begin_launch(*this, shared_);
     if (fibers_.empty() && !take_fiber())
@@ -95,7 +85,7 @@ void Worker::run(Launch& launch, Checker* checker)
             break;
         run_block(turn);
     }
-    worker = nullptr;
+    running = {};
 }
 
 void Worker::set_up(Launch& launch)
@@ -169,7 +159,7 @@ void Worker::check_shared_red_zone()
 
 void Worker::fiber_entry()
 {
-    worker->fiber_main();
+    running.worker->fiber_main();
 }
 
 void Worker::fiber_main()
@@ -220,6 +210,7 @@ void Worker::make_current(Thread& thread)
 {
     thread.state = State::Running;
     current_ = &thread;
+    running.stack = thread.fiber->stack;
     cudagen_indices.thread = thread.index;
 }
 

@@ -188,7 +188,14 @@ class Worker
     Warp warps_[max_threads / warp_size];
 };
 
-// The worker whose fibers run on this OS thread, or null.
-Worker* running_worker();
+// What runs on this OS thread, each null when nothing does.
+struct Running
+{
+    Worker* worker;
+    Checker* checker;  // null also in fast mode
+    const char* stack; // of the current fiber
+};
+
+extern __thread Running running __attribute__((tls_model("initial-exec")));
 
 } // namespace emu

@@ -15,17 +15,19 @@ namespace emu
 // each other. Blocks are numbered through all launches, from 1; 0: none.
 struct Access
 {
-    enum Who : unsigned
+    enum Who : uint8_t
     {
         One,
         Lanes, // several lanes of one warp: `clock` is the index of what is known of each
-        Warps, // several warps of one block: `clock` is the barrier epoch
+        Warps, // several warps of one block, or lanes that only a barrier orders: `clock` is the barrier epoch
         Blocks,
     };
 
     uint32_t block, code, clock;
-    unsigned thread : 10, mask : 4, who : 2;
-    unsigned has_atomics : 1; // of a cell's write: there is an entry of the word among the atomics
+    uint16_t thread;
+    uint8_t mask : 4;        // bytes of the word
+    uint8_t has_atomics : 4; // of a cell's write: there is an entry of the word among the atomics
+    Who who;
 };
 
 struct Cell
@@ -80,6 +82,7 @@ class Checker
 
     void turn();
     void grant();
+    bool is_settled(const SharedCell& shared) const;
     void check_shared(const Now& now, size_t offset);
     void check_region(const Now& now, Region& region);
     Region* find_region(const Now& now);
@@ -110,7 +113,7 @@ class Checker
     Launch* launch_ = nullptr;
     char* shared_ = nullptr;
     size_t shared_size_ = 0, dynamic_begin_ = 0, dynamic_end_ = 0;
-    bool races_ = true, unset_ = true;
+    bool races_ = true, unset_ = true, warp_operations_ = true;
 
     uint32_t block_ = 0, first_block_ = 1; // of this launch
     uint32_t epoch_ = 0;                   // barriers passed in this block

@@ -70,8 +70,7 @@ std::string number(const TypeDescriptor& type, uintptr_t value)
 
 emu::Worker* worker()
 {
-    emu::Worker* running = emu::running_worker();
-    return running && running->checker() ? running : nullptr;
+    return emu::running.checker ? emu::running.worker : nullptr;
 }
 
 // One line in one file is one finding.

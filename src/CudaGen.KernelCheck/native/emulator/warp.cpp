@@ -255,10 +255,10 @@ std::string Worker::waiting_threads() const
 extern "C" EMU_API unsigned long long cudagen_warp(emu::WarpOp op, unsigned mask, unsigned long long value,
                                                    int argument, int width, int line, const char* file)
 {
-    return emu::running_worker()->warp_operation(op, mask, value, argument, width, {line, file});
+    return emu::running.worker->warp_operation(op, mask, value, argument, width, {line, file});
 }
 
 extern "C" EMU_API unsigned cudagen_activemask()
 {
-    return emu::running_worker()->active_mask();
+    return emu::running.worker->active_mask();
 }
