@@ -6,6 +6,7 @@
 #include <cstring>
 #include <deque>
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace emu
 {
@@ -65,6 +66,44 @@ void erase(const Region* region)
         regions.erase(position);
 }
 
+constexpr size_t poison_file_size = 1 << 20;
+
+// A file that is nothing but poison; negative when there can be none. What is mapped of it, privately, is poisoned
+// without having been touched, and is so again when the kernel is told that nobody needs it.
+int poison_file()
+{
+    static int file = [] {
+        int created = memfd_create("cudagen-poison", MFD_CLOEXEC);
+        std::vector<char> bytes(poison_file_size, static_cast<char>(poison));
+        if (created >= 0 && write(created, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()))
+            return created;
+        if (created >= 0)
+            close(created);
+        return -1;
+    }();
+    return file;
+}
+
+bool map_poison(char* memory, size_t size)
+{
+    if (poison_file() < 0)
+        return false;
+    for (size_t done = 0; done < size; done += poison_file_size)
+        if (mmap(memory + done, std::min(size - done, poison_file_size), PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, poison_file(), 0) == MAP_FAILED)
+            return false;
+    return true;
+}
+
+// Who reads on after the end of a buffer sees NaN.
+void poison_again(Region& region)
+{
+    if (region.poisoned)
+        madvise(region.mapping + gap, region.mapping_size - 2 * gap, MADV_DONTNEED);
+    else
+        memset(region.base, poison, region.size);
+}
+
 bool map(Region& region, size_t size)
 {
     size_t usable = (red_zone + size + red_zone + page - 1) / page * page;
@@ -75,7 +114,14 @@ bool map(Region& region, size_t size)
     region.mapping = static_cast<char*>(memory);
     region.mapping_size = total;
     region.base = region.mapping + gap + red_zone;
-    return mprotect(region.mapping + gap, usable, PROT_READ | PROT_WRITE) == 0;
+    region.poisoned = settings().poison && map_poison(region.mapping + gap, usable);
+    if (region.poisoned)
+        return true;
+    if (mprotect(region.mapping + gap, usable, PROT_READ | PROT_WRITE) != 0)
+        return false;
+    if (settings().poison)
+        memset(region.base, poison, size);
+    return true;
 }
 
 void lay_red_zones(Region& region)
@@ -155,8 +201,6 @@ void* allocate(size_t size, Space space)
     region->size = size;
     region->space = space;
     region->number = ++r.last_number;
-    if (settings().poison)
-        memset(region->base, poison, size);
     lay_red_zones(*region);
     if (settings().checked && space == Space::Device) // the host writes pinned memory unseen
         region->written.track(size);
@@ -185,7 +229,7 @@ Free release(void* base, Space space)
     bool intact = check_red_zones_of(*region, "free of " + describe(*region));
     r.in_use[index_of(space)] -= region->size;
     region->freed = true;
-    memset(region->base, poison, region->size); // who reads on sees NaN
+    poison_again(*region);
     free(region->cells);
     region->cells = nullptr;
     region->written.forget();

@@ -55,6 +55,7 @@ struct Region : Allocation
     bool constant = false;
     char* mapping = nullptr; // null for a variable, whose memory is its module's
     size_t mapping_size = 0;
+    bool poisoned = false; // its pages are of a file of poison, until they are written
     WrittenBytes written;
     Cell* cells = nullptr; // one for each 4 bytes, once a checked kernel was here
 
