@@ -10,10 +10,10 @@ namespace
 inline void on_access(const void* p, size_t size, Checker::Kind kind, void* code)
 {
     const emu::Running& running = emu::running;
-    auto from_stack = reinterpret_cast<uintptr_t>(p) - reinterpret_cast<uintptr_t>(running.stack);
-    if (from_stack < emu::fiber_stack_size || !running.checker)
-        return;                                                                    // local memory of the thread
-    running.checker->access(p, size, kind, reinterpret_cast<uintptr_t>(code) - 1); // within the call
+    auto on_stack = reinterpret_cast<uintptr_t>(p) - reinterpret_cast<uintptr_t>(running.stack);
+    // Local memory of the thread is its own business.
+    if (on_stack >= emu::fiber_stack_size && running.checker)
+        running.checker->access(p, size, kind, reinterpret_cast<uintptr_t>(code) - 1); // within the call
 }
 
 } // namespace
@@ -104,10 +104,9 @@ extern "C"
 
     EMU_API void cudagen_atomic(void* p, size_t size)
     {
-        Checker* checker = emu::running.checker;
-        auto code = reinterpret_cast<uintptr_t>(__builtin_return_address(0)) - 1;
+        void* code = __builtin_return_address(0);
         if (reinterpret_cast<uintptr_t>(p) % size != 0)
-            checker->misaligned_atomic(p, size, code);
-        checker->access(p, size, Checker::Kind::Atomic, code);
+            emu::running.checker->misaligned_atomic(p, size, reinterpret_cast<uintptr_t>(code) - 1);
+        on_access(p, size, Checker::Kind::Atomic, code);
     }
 }

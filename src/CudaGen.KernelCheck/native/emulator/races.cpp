@@ -152,8 +152,9 @@ void Checker::check_race(Cell& cell, unsigned mask, const Now& now, bool shared)
 {
     uint32_t oldest =
         shared ? block_ : first_block_; // older ones are ordered: another launch, or another block's memory
-    Access mine{block_, now.code,   clock_[now.thread->number], now.thread->number, static_cast<uint8_t>(mask & 15),
-                0,      Access::One};
+    auto bytes = static_cast<uint8_t>(mask & 15);
+    uint16_t me = now.thread->number;
+    Access mine{block_, now.code, clock_[me], me, bytes, 0, Access::One};
     check_against(cell.write, "write", mask, now, oldest);
     if (now.kind != Kind::Read)
         check_against(cell.read, "read", mask, now, oldest);

@@ -83,8 +83,7 @@ void Checker::access(const void* p, size_t size, Kind kind, uintptr_t code)
     if (budget_ <= 0)
         turn();
     size_t offset = reinterpret_cast<uintptr_t>(p) - reinterpret_cast<uintptr_t>(shared_);
-    if (kind == Kind::Read && size == 4 && offset % 4 == 0 && offset < shared_size_ &&
-        is_settled(shared_cells_[offset / 4]))
+    if (kind == Kind::Read && size == 4 && offset % 4 == 0 && offset < shared_size_ && is_settled(offset))
         return;
     Now now{&worker_->current(), static_cast<const char*>(p), size, kind,
             static_cast<uint32_t>(code - module().base())};
@@ -162,12 +161,13 @@ void Checker::check_region(const Now& now, Region& region)
 
 // Whether one more read of a word is neither wrong nor news, as most reads of a tile are: the word was written in this
 // block, before the last barrier, and read since by more threads than are told apart.
-inline bool Checker::is_settled(const SharedCell& shared) const
+inline bool Checker::is_settled(size_t offset) const
 {
+    const SharedCell& shared = shared_cells_[offset / 4];
     const Access &write = shared.cell.write, &read = shared.cell.read;
     return shared.block == block_ && shared.mask == 15 && write.block == block_ && !write.has_atomics &&
            write.clock < barrier_clock_[write.thread] && read.block == block_ && read.who == Access::Warps &&
-           read.clock == epoch_ && read.mask == 15;
+           read.clock == epoch_ && read.mask == 15 && shared_owner_[offset] == shared_owner_[offset + 3];
 }
 
 void Checker::check_shared(const Now& now, size_t offset)

@@ -23,6 +23,7 @@ struct Access
         Blocks,
     };
 
+    // Whole bytes: with bits across them, an access would wait for its own stores when it is copied.
     uint32_t block, code, clock;
     uint16_t thread;
     uint8_t mask : 4;        // bytes of the word
@@ -82,7 +83,7 @@ class Checker
 
     void turn();
     void grant();
-    bool is_settled(const SharedCell& shared) const;
+    bool is_settled(size_t offset) const;
     void check_shared(const Now& now, size_t offset);
     void check_region(const Now& now, Region& region);
     Region* find_region(const Now& now);
