@@ -73,17 +73,20 @@ void read_references(const char* base, const Elf64_Shdr& relocations, const Elf6
     {
         const Elf64_Sym& symbol = symbols[ELF64_R_SYM(list[i].r_info)];
         int type = ELF64_ST_TYPE(symbol.st_info);
+        auto add = [&](uint64_t to, ElfReference::Kind kind) {
+            result.references.push_back({list[i].r_offset, to, kind});
+        };
         if (symbol.st_shndx == SHN_UNDEF)
-            result.references.push_back({list[i].r_offset, 0, ElfReference::Elsewhere, names + symbol.st_name});
+        {
+            if (strcmp(names + symbol.st_name, "cudagen_warp") == 0)
+                add(0, ElfReference::WarpOperation);
+        }
         else if (type == STT_FUNC)
-            result.references.push_back({list[i].r_offset, symbol.st_value, ElfReference::Function, {}});
+            add(symbol.st_value, ElfReference::Function);
         else if (type == STT_TLS)
-            result.references.push_back({list[i].r_offset, symbol.st_value, ElfReference::ThreadLocal, {}});
+            add(symbol.st_value, ElfReference::ThreadLocal);
         else if (type == STT_SECTION) // a local function, by its distance from the start of all code
-            result.references.push_back({list[i].r_offset,
-                                         symbol.st_value + static_cast<uint64_t>(list[i].r_addend) + call_bias,
-                                         ElfReference::Function,
-                                         {}});
+            add(symbol.st_value + static_cast<uint64_t>(list[i].r_addend) + call_bias, ElfReference::Function);
     }
 }
 

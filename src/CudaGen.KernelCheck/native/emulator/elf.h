@@ -15,19 +15,18 @@ struct ElfSymbol
     std::string name;
 };
 
-// Code at address `from` names something: a function or thread-local data at `to`, or what another image defines.
+// Code at address `from` names a function or thread-local data at `to`, or the emulator's operation of a warp.
 struct ElfReference
 {
     enum Kind
     {
         Function,
         ThreadLocal,
-        Elsewhere,
+        WarpOperation,
     };
 
     uint64_t from, to;
     Kind kind;
-    std::string name; // of what lies elsewhere
 };
 
 struct ElfImage

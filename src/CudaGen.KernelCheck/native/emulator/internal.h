@@ -1,4 +1,4 @@
-// internal.h - the lock that every public function of the emulator takes.
+// internal.h - the lock that every public function of the emulator takes, and files that exist in memory alone.
 #pragma once
 #include "../emulator.h"
 #include <mutex>
@@ -10,5 +10,8 @@ namespace emu
 std::recursive_mutex& lock();
 
 using Guard = std::lock_guard<std::recursive_mutex>;
+
+// A file with these bytes and without a path: nothing is left behind, however the process ends. Negative on failure.
+int make_file(const char* name, const void* data, size_t size);
 
 } // namespace emu

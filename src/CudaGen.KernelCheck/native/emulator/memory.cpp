@@ -6,7 +6,6 @@
 #include <cstring>
 #include <deque>
 #include <sys/mman.h>
-#include <unistd.h>
 
 namespace emu
 {
@@ -73,13 +72,8 @@ constexpr size_t poison_file_size = 1 << 20;
 int poison_file()
 {
     static int file = [] {
-        int created = memfd_create("cudagen-poison", MFD_CLOEXEC);
         std::vector<char> bytes(poison_file_size, static_cast<char>(poison));
-        if (created >= 0 && write(created, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()))
-            return created;
-        if (created >= 0)
-            close(created);
-        return -1;
+        return make_file("cudagen-poison", bytes.data(), bytes.size());
     }();
     return file;
 }
@@ -95,12 +89,10 @@ bool map_poison(char* memory, size_t size)
     return true;
 }
 
-// Who reads on after the end of a buffer sees NaN.
+// Who reads on after a buffer was freed sees NaN.
 void poison_again(Region& region)
 {
-    if (region.poisoned)
-        madvise(region.mapping + gap, region.mapping_size - 2 * gap, MADV_DONTNEED);
-    else
+    if (!region.poisoned || madvise(region.mapping + gap, region.mapping_size - 2 * gap, MADV_DONTNEED) != 0)
         memset(region.base, poison, region.size);
 }
 

@@ -6,7 +6,6 @@
 #include <cxxabi.h>
 #include <dlfcn.h>
 #include <link.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 namespace emu
@@ -16,32 +15,6 @@ namespace
 {
 
 constexpr size_t static_shared_limit = 48 << 10;
-
-bool write_all(int file, const void* data, size_t size)
-{
-    auto bytes = static_cast<const char*>(data);
-    while (size > 0)
-    {
-        ssize_t count = write(file, bytes, size);
-        if (count <= 0)
-            return false;
-        bytes += count;
-        size -= static_cast<size_t>(count);
-    }
-    return true;
-}
-
-// The image as a file without a name: nothing is left behind, however the process ends.
-int make_file(const void* image, size_t size)
-{
-    int file = memfd_create("cudagen-module", MFD_CLOEXEC);
-    if (file >= 0 && !write_all(file, image, size))
-    {
-        close(file);
-        return -1;
-    }
-    return file;
-}
 
 std::string demangle(const std::string& name)
 {
@@ -104,7 +77,7 @@ bool Module::open(const void* image, std::string& error)
 {
     if (!read_elf(image, elf_, error))
         return false;
-    file_ = make_file(image, elf_.size);
+    file_ = make_file("cudagen-module", image, elf_.size);
     if (file_ < 0)
     {
         error = "no memory for a copy of the image";
@@ -177,8 +150,8 @@ void Module::follow(const ElfSymbol& function, std::set<uint64_t>& reached, Uses
             continue;
         switch (reference.kind)
         {
-        case ElfReference::Elsewhere:
-            uses.warp_operations = uses.warp_operations || reference.name == "cudagen_warp";
+        case ElfReference::WarpOperation:
+            uses.warp_operations = true;
             break;
         case ElfReference::ThreadLocal:
             for (size_t i = 0; i < uses.arrays.size(); ++i)
