@@ -16,6 +16,12 @@ namespace CudaGen.Kernels;
 /// </summary>
 public static unsafe class Dense
 {
+    /// <summary>
+    /// Weights from which on, half a MiB, all passes on a CPU use the first half of the rows on one thread and the second half on another. A loop over
+    /// the weights that does the same finds them in its caches.
+    /// </summary>
+    public const int MinSplitLength = 1 << 17;
+
     /// <summary>y = f(x w^T + bias). <paramref name="bias"/> has shape (O) or is null.</summary>
     /// <exception cref="ShapeException">The tensors do not fit each other.</exception>
     public static void Forward(Device device, Tensor y, Tensor x, Tensor w, Tensor? bias, Activation activation)
@@ -34,8 +40,7 @@ public static unsafe class Dense
             BiasActivation.Forward(device, y.Reshape(new(n, o)), bias, activation);
             return;
         }
-        Gemm.Run(device, n, o, i, (float*)x.Address, i, false, (float*)w.Address, i, true, (float*)y.Address, o, false,
-            bias is null ? null : (float*)bias.Value.Address, activation);
+        Gemm.Forward(device, n, o, i, (float*)x.Address, (float*)w.Address, (float*)y.Address, bias is null ? null : (float*)bias.Value.Address, activation);
     }
 
     /// <summary>dx = dy w</summary>
@@ -48,7 +53,7 @@ public static unsafe class Dense
         else if (device.IsReference)
             ReferenceBackwardData<float>(dx.Span, dy.Span, w.Span, n, o, i);
         else
-            Gemm.Run(device, n, i, o, (float*)dy.Address, o, false, (float*)w.Address, i, false, (float*)dx.Address, i, false, null, default);
+            Gemm.BackwardData(device, n, i, o, (float*)dy.Address, (float*)w.Address, (float*)dx.Address);
     }
 
     /// <summary>dw += dy^T x, or dw = dy^T x without <paramref name="add"/>, which spares zeroing a large matrix and reading it back.</summary>
@@ -70,7 +75,7 @@ public static unsafe class Dense
             ReferenceBackwardWeights<float>(dw.Span, dy.Span, x.Span, n, o, i);
         }
         else
-            Gemm.Run(device, o, i, n, (float*)dy.Address, o, true, (float*)x.Address, i, false, (float*)dw.Address, i, add, null, default);
+            Gemm.BackwardWeights(device, o, i, n, (float*)dy.Address, (float*)x.Address, (float*)dw.Address, add);
     }
 
     private static DenseProduct ForwardProduct(int n, int o, int i) => new(n, o, i, TransposedA: false, TransposedB: true);
@@ -84,7 +89,7 @@ public static unsafe class Dense
     {
         ArgumentNullException.ThrowIfNull(device);
         (int o, int i) = (w[0], w[1]);
-        int cpu = Math.Max(Gemm.Scratch(n, o, i, false), Math.Max(Gemm.Scratch(n, i, o, false), Gemm.Scratch(o, i, n, true)));
+        int cpu = Math.Max(Gemm.ForwardScratch(o, i), Math.Max(Gemm.BackwardDataScratch(n, i, o), Gemm.BackwardWeightsScratch(o, i, n)));
         return Math.Max(Math.Max(cpu, ForwardProduct(n, o, i).ScratchFloats(device.Precision)),
             Math.Max(DataProduct(n, o, i).ScratchFloats(device.Precision), WeightProduct(n, o, i).ScratchFloats(device.Precision)));
     }

@@ -25,6 +25,7 @@ public sealed class Optimiser
     private readonly ParameterGroup _group;
     private readonly Tensor _first, _second;
     private readonly Buffer<ulong> _updates;
+    private readonly List<(int Start, Shape Shape)> _parts = [];
 
     internal Optimiser(string name, ParameterGroup group, OptimiserOptions options, Arena moments, Buffer<ulong> updates)
     {
@@ -33,6 +34,23 @@ public sealed class Optimiser
         _second = moments.Take(flat);
         if (options.Adam is not null)
             _first = moments.Take(flat);
+        Cut(group.Value);
+    }
+
+    // On a CPU, large weights begin a part, and with it loops of their own: their halves meet the threads that have multiplied with them. A GPU takes
+    // all in one launch.
+    private void Cut(Tensor all)
+    {
+        int first = 0;
+        foreach (Parameter parameter in _group.Parameters)
+        {
+            int start = (int)((parameter.Value.Address - all.Address) / sizeof(float));
+            if (all.Kind != DeviceKind.Cpu || parameter.Value.Length < Dense.MinSplitLength || start == first)
+                continue;
+            _parts.Add((first, new(start - first)));
+            first = start;
+        }
+        _parts.Add((first, new(all.Length - first)));
     }
 
     /// <summary>Name in checkpoints.</summary>
@@ -56,13 +74,19 @@ public sealed class Optimiser
     public void Update(Device device, float rate)
     {
         _group.RequireGradients();
-        if (Options.Adam is { } adam)
+        (Tensor value, Tensor gradient) = (_group.Value, _group.Gradient);
+        foreach ((int start, Shape shape) in _parts)
         {
-            Optimisers.Adam(device, _group.Value, _group.Gradient, _first, _second, _updates, adam with { LearningRate = adam.LearningRate * rate });
-            StepState.Count(device, _updates);
+            (Tensor p, Tensor g, Tensor second) = (value.Slice(start, shape), gradient.Slice(start, shape), _second.Slice(start, shape));
+            if (Options.Adam is { } adam)
+            {
+                Optimisers.Adam(device, p, g, _first.Slice(start, shape), second, _updates, adam with { LearningRate = adam.LearningRate * rate });
+            }
+            else if (Options.RmsProp is { } rmsProp)
+                Optimisers.RmsProp(device, p, g, second, rmsProp with { LearningRate = rmsProp.LearningRate * rate });
         }
-        else if (Options.RmsProp is { } rmsProp)
-            Optimisers.RmsProp(device, _group.Value, _group.Gradient, _second, rmsProp with { LearningRate = rmsProp.LearningRate * rate });
+        if (Options.Adam is not null)
+            StepState.Count(device, _updates);
     }
 
     // TensorFlow 1's mean square starts at 1.

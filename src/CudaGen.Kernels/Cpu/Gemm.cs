@@ -6,87 +6,160 @@ using X86 = System.Runtime.Intrinsics.X86;
 namespace CudaGen.Kernels.Cpu;
 
 /// <summary>
-/// C (M x N, row-major) = f(op(A) op(B) + bias), or C += op(A) op(B). B is copied into panels of one to four vectors of
-/// columns, so that the inner loop reads it in a straight line; A is read in place. Where a transposed B, the weights of a layer,
-/// is much larger than A, the transposed product is computed instead and A is copied.
+/// The three products of a dense layer, all matrices row-major without gaps. The columns of a result are cut into panels of one to four vectors,
+/// which the inner loop reads in a straight line; who rearranges what for that, and where, decides the speed.
 /// </summary>
-internal static unsafe class Gemm
+/// <remarks>
+/// The first half of the rows of a large matrix of weights belongs to the first half of the tasks in every product, and so to the same thread, which
+/// also has it in the optimiser. A processor that writes what another one has read since waits for it, line by line.
+/// </remarks>
+internal static unsafe partial class Gemm
 {
     // Rows of B that one pass takes, so that a panel (KBlock x 48 floats) stays in the second-level cache.
     private const int KBlock = 1024;
 
-    // Rows and columns of B that a task copies for itself: 64 KiB on its stack. Rows lie pages apart, so a visit should bring enough.
-    private const int KPart = 256, StripColumns = 64;
-
-    // Rows of A from which on that pays.
-    private const int MinRowsToCopyB = 64;
+    // Rows of a result from which on tasks of their own for parts of it pay.
+    private const int MinRows = 64;
 
     private const int MaxRowsInPlace = 256;
 
     // Columns below which a transposed A is read where it is: each of its lines serves few products then.
     private const int MinColumnsToCopyA = 96;
 
-    /// <summary>Floats of scratch memory for a product of these sizes.</summary>
-    public static int Scratch(int m, int n, int k, bool transA)
-        => checked(k * Panels.Padded(n) + (CopiesA(n, transA) ? PaddedRows(m) * k : 0));
-
-    // By the elements that are copied one by one either way: all of B, or A and the result. Only where m < n, so the scratch memory that
-    // B would take is enough for A.
-    private static bool ComputesTransposed(int m, int n, int k, bool transA, bool transB, bool add)
-        => transB && !transA && !add && (long)n * k > (long)m * k + (long)m * n;
-
-    private static bool CopiesA(int n, bool transA) => transA && n >= MinColumnsToCopyA;
-
-    private static int PaddedRows(int m) => (m + Product.Rows - 1) / Product.Rows * Product.Rows;
+    // Rows of a result that a task takes where A is transposed: two tiles are sixteen floats of a row of A, a cache line.
+    private const int SweepRows = 2 * Product.Rows;
 
     /// <summary>
-    /// A is (M, K) with row stride <paramref name="lda"/>, or (K, M) when <paramref name="transA"/>; B is (K, N), or
-    /// (N, K) when <paramref name="transB"/>, with row stride ldb; C has row stride ldc.
+    /// Whether tiles read their part of B where it is. With 32 vector registers a tile reads it once, and the second-level cache is fast enough for
+    /// that; with 16 it takes two or three times, and a copy in the first-level cache.
     /// </summary>
-    public static void Run(Device device, int m, int n, int k, float* a, int lda, bool transA, float* b, int ldb, bool transB,
-        float* c, int ldc, bool add, float* bias, Activation activation)
+    private static bool ReadsInPlace => Vector512.IsHardwareAccelerated;
+
+    private static int Tiles(int m) => (m + Product.Rows - 1) / Product.Rows;
+
+    /// <summary>Floats of scratch memory for <see cref="Forward"/>.</summary>
+    public static int ForwardScratch(int n, int k) => checked(k * Panels.Padded(n));
+
+    /// <summary>C = f(A B^T + bias) of A (M, K), B (N, K) and C (M, N).</summary>
+    public static void Forward(Device device, int m, int n, int k, float* a, float* b, float* c, float* bias, Activation activation)
     {
-        if (m == 0 || n == 0)
-            return;
-        if (ComputesTransposed(m, n, k, transA, transB, add))
+        // By the elements that are copied one by one either way: all of B, or A and the result. Only where m < n, so the scratch memory that
+        // B would take is enough for A.
+        if ((long)n * k > (long)m * k + (long)m * n)
         {
-            RunTransposed(device, m, n, k, a, lda, b, ldb, c, ldc, bias, activation);
+            RunTransposed(device, m, n, k, a, b, c, bias, activation);
             return;
         }
         Panels panels = new(n);
-        int tiles = (m + Product.Rows - 1) / Product.Rows;
-        bool copyA = CopiesA(n, transA), ownB = m >= MinRowsToCopyB && transA == copyA && !transB && bias == null && activation.Kind == ActivationKind.Linear;
-        // A copy pays when many rows read it, or when the rows of B lie a page apart and would fight for the same sets of
-        // the cache.
-        bool copy = !ownB && (transB || m > MaxRowsInPlace || ldb % 512 == 0);
-        float* packed = device.Scratch(Scratch(m, n, k, transA));
-        if (copy)
+        float* packed = device.Scratch(ForwardScratch(n, k));
+        Pack(device, packed, b, k, true, k, panels);
+        RunTiles(device, m, k, new(a, 1, Product.Rows * k, k), packed, 0, panels, c, n, new Epilogue(bias, activation, false));
+    }
+
+    /// <summary>C = f(A B^T + bias) as the transpose of B A^T: rows of a tile are rows of B, columns are rows of A.</summary>
+    private static void RunTransposed(Device device, int m, int n, int k, float* a, float* b, float* c, float* bias, Activation activation)
+    {
+        Panels panels = new(m);
+        float* packed = device.Scratch(ForwardScratch(n, k));
+        Pack(device, packed, a, k, true, k, panels);
+        int tilesPerTask = Math.Clamp(Tiles(n) / 64, 1, 16);
+        ElementWise.ByActivation<TransposedJob> job = new(new(n, k, b, packed, panels, c, bias, activation.Slope, tilesPerTask), activation.Kind);
+        Dispatch.Run(device, (Tiles(n) + tilesPerTask - 1) / tilesPerTask, ref job);
+    }
+
+    /// <summary>Floats of scratch memory for <see cref="BackwardData"/>.</summary>
+    public static int BackwardDataScratch(int m, int n, int k) => checked(Math.Max(k * Panels.Padded(n), m * n));
+
+    /// <summary>C = A B of A (M, K), B (K, N) and C (M, N).</summary>
+    public static void BackwardData(Device device, int m, int n, int k, float* a, float* b, float* c)
+    {
+        Panels panels = new(n);
+        Rows rows = new(a, 1, Product.Rows * k, k);
+        if (m < MinRows)
         {
-            Pack(device, packed, b, ldb, transB, k, panels);
-            b = packed;
-        }
-        if (copyA)
-        {
-            // Eight columns of A side by side for each tile: a step of k is then eight floats on, not a row of A.
-            PackAJob packA = new(packed + k * Panels.Padded(n), a, lda, m, k);
-            Dispatch.Run(device, (tiles + PackAJob.Tiles - 1) / PackAJob.Tiles, ref packA);
-            a = packed + k * Panels.Padded(n);
-        }
-        Rows rows = new(a, copyA ? Product.Rows : transA ? lda : 1, copyA ? Product.Rows * k : transA ? Product.Rows : Product.Rows * lda, transA ? 1 : lda);
-        if (ownB)
-        {
-            // Sixteen tasks or more, of at least four tiles.
-            int panelsPerStrip = Math.Max(1, StripColumns / (Dispatch.MaxColumns * Dispatch.Width)), strips = (panels.Count + panelsPerStrip - 1) / panelsPerStrip;
-            int parts = Math.Clamp((16 + strips - 1) / strips, 1, Math.Max(1, tiles / 4)), tilesPerPart = (tiles + parts - 1) / parts;
-            parts = (tiles + tilesPerPart - 1) / tilesPerPart;
-            BlockJob blocks = new(m, k, rows, b, ldb, panels, panelsPerStrip, c, ldc, add, parts, tilesPerPart);
-            Dispatch.Run(device, parts * strips, ref blocks);
+            // Rows of B that lie a page apart would fight for the same sets of the cache.
+            bool copy = n % 512 == 0;
+            float* packed = copy ? device.Scratch(BackwardDataScratch(m, n, k)) : null;
+            if (copy)
+                Pack(device, packed, b, n, false, k, panels);
+            RunTiles(device, m, k, rows, copy ? packed : b, copy ? 0 : n, panels, c, n, default);
             return;
         }
-        // About 64 tasks, at least a tile each.
-        int tilesPerTask = Math.Clamp(tiles * panels.Count / 64, 1, 16);
-        int rowTasks = (tiles + tilesPerTask - 1) / tilesPerTask;
-        GemmJob job = new(m, k, rows, b, copy ? 0 : ldb, panels, c, ldc, new Epilogue(bias, activation, add), tilesPerTask, rowTasks);
+        if ((long)k * n < Dense.MinSplitLength)
+        {
+            RunStrips(device, m, n, k, k, rows, b, panels, c, null);
+            return;
+        }
+        // The other half of the sum goes to scratch memory.
+        int half = Math.Max(1, k / 2 / SweepRows * SweepRows);
+        float* more = device.Scratch(BackwardDataScratch(m, n, k));
+        RunStrips(device, m, n, k, half, rows, b, panels, c, more);
+        Maps.Run(device, m * n, new AddMap(c, more));
+    }
+
+    /// <summary>The first <paramref name="half"/> rows of B into C, the others into <paramref name="more"/>, if that is not null.</summary>
+    private static void RunStrips(Device device, int m, int n, int k, int half, Rows rows, float* b, Panels panels, float* c, float* more)
+    {
+        int halves = more == null ? 1 : 2;
+        if (ReadsInPlace)
+        {
+            // At least sixteen tasks.
+            int parts = Math.Clamp(16 / panels.Count, 1, Math.Max(1, Tiles(m) / 4)), tasks = panels.Count * parts;
+            Halves<PanelJob> job = new(new(m, half, rows, b, n, panels, c, parts),
+                new(m, k - half, rows.From(half), b + (nint)half * n, n, panels, more, parts), tasks);
+            Dispatch.Run(device, halves * tasks, ref job);
+        }
+        else
+        {
+            Blocks cut = new(Tiles(m), panels.Count);
+            Halves<BlockJob> job = new(new(m, half, rows, b, n, panels, cut, c, false),
+                new(m, k - half, rows.From(half), b + (nint)half * n, n, panels, cut, more, false), cut.Count);
+            Dispatch.Run(device, halves * cut.Count, ref job);
+        }
+    }
+
+    /// <summary>Floats of scratch memory for <see cref="BackwardWeights"/>.</summary>
+    public static int BackwardWeightsScratch(int m, int n, int k) => checked(k * Panels.Padded(n) + Tiles(m) * Product.Rows * k);
+
+    /// <summary>C = A^T B of A (K, M), B (K, N) and C (M, N), or with <paramref name="add"/> C += A^T B.</summary>
+    public static void BackwardWeights(Device device, int m, int n, int k, float* a, float* b, float* c, bool add)
+    {
+        Panels panels = new(n);
+        bool copyA = n >= MinColumnsToCopyA, tasks = m >= MinRows && copyA;
+        if (tasks && ReadsInPlace)
+        {
+            // At least sixteen tasks.
+            int rowTasks = (m + SweepRows - 1) / SweepRows, parts = Math.Clamp(16 / rowTasks, 1, panels.Count);
+            SweepJob sweep = new(m, n, k, a, b, panels, c, add, parts);
+            Dispatch.Run(device, rowTasks * parts, ref sweep);
+            return;
+        }
+        float* packedB = device.Scratch(BackwardWeightsScratch(m, n, k)), packedA = packedB + k * Panels.Padded(n);
+        if (copyA)
+        {
+            PackAJob packA = new(packedA, a, m, k);
+            Dispatch.Run(device, (m + SweepRows - 1) / SweepRows, ref packA);
+        }
+        Rows rows = copyA ? new(packedA, Product.Rows, Product.Rows * k, 1) : new(a, m, Product.Rows, 1);
+        if (tasks)
+        {
+            Blocks cut = new(Tiles(m), panels.Count, (long)m * n >= Dense.MinSplitLength ? 2 : 1);
+            BlockJob blocks = new(m, k, rows, b, n, panels, cut, c, add);
+            Dispatch.Run(device, cut.Count, ref blocks);
+            return;
+        }
+        // A copy pays when many rows read it, or when the rows of B would fight for the same sets of the cache.
+        bool copyB = m > MaxRowsInPlace || n % 512 == 0;
+        if (copyB)
+            Pack(device, packedB, b, n, false, k, panels);
+        RunTiles(device, m, k, rows, copyB ? packedB : b, copyB ? 0 : n, panels, c, n, new Epilogue(null, default, add));
+    }
+
+    /// <summary>In about 64 tasks, of at least a tile each.</summary>
+    private static void RunTiles(Device device, int m, int k, Rows rows, float* b, int ldb, Panels panels, float* c, int n, Epilogue epilogue)
+    {
+        int tilesPerTask = Math.Clamp(Tiles(m) * panels.Count / 64, 1, 16), rowTasks = (Tiles(m) + tilesPerTask - 1) / tilesPerTask;
+        GemmJob job = new(m, k, rows, b, ldb, panels, c, n, epilogue, tilesPerTask, rowTasks);
         Dispatch.Run(device, rowTasks * panels.Count, ref job);
     }
 
@@ -95,19 +168,6 @@ internal static unsafe class Gemm
         int chunks = (k + PackJob.KChunk - 1) / PackJob.KChunk;
         PackJob pack = new(packed, b, ldb, transB, k, panels, chunks);
         Dispatch.Run(device, chunks * panels.Count, ref pack);
-    }
-
-    /// <summary>C = f(A B^T + bias) as the transpose of B A^T: rows of a tile are rows of B, columns are rows of A.</summary>
-    private static void RunTransposed(Device device, int m, int n, int k, float* a, int lda, float* b, int ldb, float* c, int ldc, float* bias,
-        Activation activation)
-    {
-        Panels panels = new(m);
-        float* packed = device.Scratch(Scratch(m, n, k, false));
-        Pack(device, packed, a, lda, true, k, panels);
-        int tiles = (n + Product.Rows - 1) / Product.Rows, tilesPerTask = Math.Clamp(tiles / 64, 1, 16);
-        ElementWise.ByActivation<TransposedJob> job = new(
-            new(n, k, b, ldb, packed, panels, c, ldc, bias, activation.Slope, tilesPerTask), activation.Kind);
-        Dispatch.Run(device, (tiles + tilesPerTask - 1) / tilesPerTask, ref job);
     }
 
     private readonly struct PackJob(float* packed, float* b, int ldb, bool transB, int k, Panels panels, int chunks) : IChunk
@@ -163,30 +223,32 @@ internal static unsafe class Gemm
         }
     }
 
-    private readonly struct PackAJob(float* packed, float* a, int lda, int m, int k) : IChunk
+    /// <summary>Copies <see cref="SweepRows"/> columns of A, or as many as there are, into two tiles side by side: a step of k is then eight floats on, not a row of A.</summary>
+    private static void CopyColumns(float* packed, float* a, int lda, int count, int k)
     {
-        // Two tiles are sixteen floats of a row of A: a cache line.
-        public const int Tiles = 2;
+        float* first = packed, second = packed + (nint)Product.Rows * k;
+        for (int i = 0; i < k; i++, a += lda, first += Product.Rows, second += Product.Rows)
+        {
+            if (count >= SweepRows)
+            {
+                Vector256.Load(a).Store(first);
+                Vector256.Load(a + Product.Rows).Store(second);
+                continue;
+            }
+            for (int r = 0; r < count; r++)
+                (r < Product.Rows ? first : second)[r % Product.Rows] = a[r];
+        }
+    }
 
+    private readonly struct PackAJob(float* packed, float* a, int m, int k) : IChunk
+    {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<TSimd, TVec>(int chunk)
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
-            int row = chunk * Tiles * Product.Rows, count = Math.Min(Tiles * Product.Rows, m - row);
-            float* first = packed + (nint)row * k, second = first + (nint)Product.Rows * k;
-            for (int i = 0; i < k; i++, first += Product.Rows, second += Product.Rows)
-            {
-                float* from = a + (nint)i * lda + row;
-                if (count == Tiles * Product.Rows)
-                {
-                    Vector256.Load(from).Store(first);
-                    Vector256.Load(from + Product.Rows).Store(second);
-                    continue;
-                }
-                for (int r = 0; r < count; r++)
-                    (r < Product.Rows ? first : second)[r % Product.Rows] = from[r];
-            }
+            int row = chunk * SweepRows;
+            CopyColumns(packed + (nint)row * k, a + row, m, m - row, k);
         }
     }
 
@@ -196,12 +258,15 @@ internal static unsafe class Gemm
         /// <summary>From one element of a row to the next.</summary>
         public nint Step => step;
 
+        /// <summary>The same rows from their element k on.</summary>
+        public Rows From(int k) => new(first + k * step, step, tileStride, rowStride);
+
         /// <summary>Row r of a tile.</summary>
         public float* Of(int tile, int r) => first + tile * tileStride + r * rowStride;
     }
 
-    private readonly struct TransposedJob(int n, int k, float* b, int ldb, float* packed, Panels panels, float* c, int ldc, float* bias, float slope,
-        int tilesPerTask) : ElementWise.IActivationLoop
+    private readonly struct TransposedJob(int n, int k, float* b, float* packed, Panels panels, float* c, float* bias, float slope, int tilesPerTask)
+        : ElementWise.IActivationLoop
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<TSimd, TVec, TActivation>(int chunk)
@@ -221,7 +286,7 @@ internal static unsafe class Gemm
                 {
                     int count = Math.Min(Product.Rows, n - row);
                     for (int r = 0; r < Product.Rows; r++)
-                        rows[r] = b + (nint)(row + (r < count ? r : 0)) * ldb;
+                        rows[r] = b + (nint)(row + (r < count ? r : 0)) * k;
                     for (int k0 = 0; k0 < k; k0 += KBlock)
                     {
                         segment = new(k0, k0, Math.Min(KBlock, k - k0));
@@ -233,7 +298,7 @@ internal static unsafe class Gemm
                         for (float* p = tile + r * width; p < tile + (r + 1) * width; p += TSimd.Width)
                             TSimd.Store(p, TActivation.Forward<TSimd, TVec>(TSimd.Add(TSimd.Load(p), shift), TSimd.Set(slope)));
                     }
-                    Store(tile, width, count, valid, c + (nint)column * ldc + row);
+                    Store(tile, width, count, valid, c + (nint)column * n + row);
                 }
             }
         }
@@ -241,99 +306,17 @@ internal static unsafe class Gemm
         private void Store(float* tile, int width, int count, int valid, float* to)
         {
             int j = 0;
-            for (; count == Product.Rows && j <= valid - 4; j += 4, to += 4 * ldc)
+            for (; count == Product.Rows && j <= valid - 4; j += 4, to += 4 * n)
             {
                 float* p = tile + j;
-                Transpose4.Copy(p, p + width, p + 2 * width, p + 3 * width, to, ldc);
+                Transpose4.Copy(p, p + width, p + 2 * width, p + 3 * width, to, n);
                 p += 4 * width;
-                Transpose4.Copy(p, p + width, p + 2 * width, p + 3 * width, to + 4, ldc);
+                Transpose4.Copy(p, p + width, p + 2 * width, p + 3 * width, to + 4, n);
             }
-            for (; j < valid; j++, to += ldc)
+            for (; j < valid; j++, to += n)
             {
                 for (int r = 0; r < count; r++)
                     to[r] = tile[r * width + j];
-            }
-        }
-    }
-
-    /// <summary>C = A B or C += A B, where each task copies its own part of B, a strip of one or a few panels, while that is in the cache.</summary>
-    private readonly struct BlockJob(int m, int k, Rows a, float* b, int ldb, Panels panels, int panelsPerStrip, float* c, int ldc, bool add, int parts,
-        int tilesPerPart) : IChunk
-    {
-        [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
-        public void Run<TSimd, TVec>(int chunk)
-            where TSimd : struct, ISimd<TVec>
-            where TVec : struct
-        {
-            (int strip, int part) = Math.DivRem(chunk, parts);
-            int firstPanel = strip * panelsPerStrip, lastPanel = Math.Min(panels.Count, firstPanel + panelsPerStrip);
-            int firstColumn = panels.Column(firstPanel), stripWidth = panels.Column(lastPanel) - firstColumn;
-            int firstTile = part * tilesPerPart, lastTile = Math.Min((m + Product.Rows - 1) / Product.Rows, firstTile + tilesPerPart);
-            float* room = stackalloc float[KPart * StripColumns + 16], tileRoom = stackalloc float[Product.TileRoom];
-            float* copy = Product.Align(room), tile = Product.Align(tileRoom);
-            float** rows = stackalloc float*[Product.Rows];
-            float** outputs = stackalloc float*[Product.Rows];
-            Segment segment = default;
-            for (int k0 = 0; k0 < k; k0 += KPart)
-            {
-                int depth = Math.Min(KPart, k - k0);
-                Copy<TSimd, TVec>(copy, b + (nint)k0 * ldb, depth, firstPanel, lastPanel);
-                segment = new((int)(k0 * a.Step), 0, depth);
-                Epilogue epilogue = new(null, default, add || k0 > 0);
-                // Rows of B and C lie pages apart, which no processor foresees. While a tile of the first panel is multiplied, its share of the
-                // next part of B arrives, and what the next tile writes.
-                float* next = b + (nint)(k0 + depth) * ldb + firstColumn;
-                int left = Math.Min(KPart, k - k0 - depth), share = (left + lastTile - firstTile - 1) / (lastTile - firstTile);
-                for (int panel = firstPanel; panel < lastPanel; panel++)
-                {
-                    int column = panels.Column(panel), width = panels.Width(panel), valid = panels.Valid(panel);
-                    for (int t = firstTile; t < lastTile; t++)
-                    {
-                        int row = t * Product.Rows, count = Math.Min(Product.Rows, m - row);
-                        for (int r = 0; r < Product.Rows; r++)
-                        {
-                            int i = r < count ? r : 0;
-                            rows[r] = a.Of(t, i);
-                            outputs[r] = c + (nint)(row + i) * ldc;
-                        }
-                        for (int i = Math.Min(share, left); i > 0; i--, left--, next += ldb)
-                            Product.Prefetch(next, stripWidth);
-                        for (int r = 0; r < Product.Rows; r++)
-                            Product.Prefetch(outputs[r] + (nint)Product.Rows * ldc + column, width);
-                        epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, width, valid, rows, a.Step, copy + (nint)depth * (column - firstColumn), width,
-                            &segment, 1);
-                    }
-                }
-            }
-        }
-
-        // Row by row through all panels: rows lie pages apart, and this way each is visited once.
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Copy<TSimd, TVec>(float* copy, float* from, int depth, int firstPanel, int lastPanel)
-            where TSimd : struct, ISimd<TVec>
-            where TVec : struct
-        {
-            int firstColumn = panels.Column(firstPanel), vectors = (panels.Column(lastPanel) - firstColumn) / TSimd.Width;
-            // Where each vector of a row goes, and how far apart rows are there.
-            float** to = stackalloc float*[vectors];
-            int* widths = stackalloc int[vectors];
-            for (int panel = firstPanel, v = 0; panel < lastPanel; panel++)
-            {
-                int column = panels.Column(panel), width = panels.Width(panel);
-                for (int j = 0; j < width; j += TSimd.Width, v++)
-                {
-                    to[v] = copy + (nint)depth * (column - firstColumn) + j;
-                    widths[v] = width;
-                }
-            }
-            int left = panels.Column(lastPanel - 1) + panels.Valid(lastPanel - 1) - firstColumn, whole = left / TSimd.Width;
-            from += firstColumn;
-            for (int i = 0; i < depth; i++, from += ldb)
-            {
-                for (int v = 0; v < whole; v++)
-                    TSimd.Store(to[v] + (nint)i * widths[v], TSimd.Load(from + v * TSimd.Width));
-                if (whole < vectors)
-                    TSimd.Store(to[whole] + (nint)i * widths[whole], ElementWise.LoadPartial<TSimd, TVec>(from + whole * TSimd.Width, left % TSimd.Width));
             }
         }
     }
