@@ -65,13 +65,12 @@ public static unsafe class Minibatch
             return;
         }
         ulong first = First(step, rows, batchesPerStep, batch);
-        for (int row = 0; row < y.Shape.Rows; row++)
+        y.Span.Clear();
+        for (int row = 0; row < rows; row++)
         {
-            Span<float> hot = y.Span.Slice(row * classes, classes);
-            hot.Clear();
-            int label = labels.Span[Index(first + (ulong)(row % rows), count, seed)];
-            if (label < classes)
-                hot[label] = 1;
+            int label = labels.Span[Index(first + (ulong)row, count, seed)];
+            for (int copy = 0; copy < copies && label < classes; copy++)
+                y.Span[(copy * rows + row) * classes + label] = 1;
         }
     }
 

@@ -112,7 +112,7 @@ public sealed class ChecksTests : IDisposable
     public void Every_training_program_is_checked()
     {
         string? root = AppContext.BaseDirectory;
-        while (root is not null && !File.Exists(Path.Combine(root, "CudaGen.sln")))
+        while (root is not null && !File.Exists(Path.Combine(root, "CudaGen.slnx")))
             root = Path.GetDirectoryName(root);
         IEnumerable<string> programs = Directory.GetFiles(Path.Combine(root!, "tools", "train"), "*.cs").Select(f => Path.GetFileNameWithoutExtension(f)!);
         Assert.Equal(programs.Order(StringComparer.Ordinal), Checks.Models.Select(m => m.Name).Order(StringComparer.Ordinal));

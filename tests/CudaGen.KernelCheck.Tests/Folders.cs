@@ -12,14 +12,14 @@ public sealed class TemporaryFolder : IDisposable
 
 internal static class Folders
 {
-    /// <summary>The folder of CudaGen.sln.</summary>
+    /// <summary>The folder of CudaGen.slnx.</summary>
     public static string Root { get; } = FindRoot();
 
     private static string FindRoot()
     {
         string root = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(root, "CudaGen.sln")))
-            root = Path.GetDirectoryName(root) ?? throw new InvalidOperationException($"no CudaGen.sln above {AppContext.BaseDirectory}");
+        while (!File.Exists(Path.Combine(root, "CudaGen.slnx")))
+            root = Path.GetDirectoryName(root) ?? throw new InvalidOperationException($"no CudaGen.slnx above {AppContext.BaseDirectory}");
         return root;
     }
 }

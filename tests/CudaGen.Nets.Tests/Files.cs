@@ -39,11 +39,11 @@ internal static class Files
             Assert.Contains(mention, message, StringComparison.Ordinal);
     }
 
-    // The folder of CudaGen.sln; the tests may also have been taken elsewhere.
+    // The folder of CudaGen.slnx; the tests may also have been taken elsewhere.
     private static string? Root()
     {
         string? root = AppContext.BaseDirectory;
-        while (root is not null && !File.Exists(Path.Combine(root, "CudaGen.sln")))
+        while (root is not null && !File.Exists(Path.Combine(root, "CudaGen.slnx")))
             root = Path.GetDirectoryName(root);
         return root;
     }

@@ -21,7 +21,7 @@ internal static class Files
     public static string RequireData(string name)
     {
         string root = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(root, "CudaGen.sln")) && Path.GetDirectoryName(root) is string parent)
+        while (!File.Exists(Path.Combine(root, "CudaGen.slnx")) && Path.GetDirectoryName(root) is string parent)
             root = parent;
         string data = Environment.GetEnvironmentVariable("CUDAGEN_DATA") ?? Path.Combine(root, "..", "shared", "data");
         string dir = Path.GetFullPath(Path.Combine(data, name));

@@ -104,7 +104,7 @@ internal static unsafe partial class Gemm
         if (ReadsInPlace)
         {
             // At least sixteen tasks.
-            int parts = Math.Clamp(16 / panels.Count, 1, Math.Max(1, Tiles(m) / 4)), tasks = panels.Count * parts;
+            int parts = Math.Clamp((15 + panels.Count) / panels.Count, 1, Math.Max(1, Tiles(m) / 4)), tasks = panels.Count * parts;
             Halves<PanelJob> job = new(new(m, half, rows, b, n, panels, c, parts),
                 new(m, k - half, rows.From(half), b + (nint)half * n, n, panels, more, parts), tasks);
             Dispatch.Run(device, halves * tasks, ref job);
@@ -129,7 +129,7 @@ internal static unsafe partial class Gemm
         if (tasks && ReadsInPlace)
         {
             // At least sixteen tasks.
-            int rowTasks = (m + SweepRows - 1) / SweepRows, parts = Math.Clamp(16 / rowTasks, 1, panels.Count);
+            int rowTasks = (m + SweepRows - 1) / SweepRows, parts = Math.Clamp((15 + rowTasks) / rowTasks, 1, panels.Count);
             SweepJob sweep = new(m, n, k, a, b, panels, c, add, parts);
             Dispatch.Run(device, rowTasks * parts, ref sweep);
             return;
