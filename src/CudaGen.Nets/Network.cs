@@ -50,7 +50,7 @@ public sealed class Network
         foreach (Layer layer in _layers)
         {
             layer.Plan(planner, x, dx, layer == last ? y : null);
-            (x, dx) = (layer.Y, layer.DY);
+            (x, dx) = (layer.Y, layer.NeedsGradient ? layer.DY : default);
         }
         return Y;
     }
@@ -66,7 +66,7 @@ public sealed class Network
         for (int i = 0; i < layers.Length; i++)
         {
             layers[i] = _layers[i].Rows(planner, first, count, dx);
-            dx = layers[i].DY;
+            dx = layers[i].NeedsGradient ? layers[i].DY : default;
         }
         return new(layers);
     }

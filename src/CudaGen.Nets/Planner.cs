@@ -114,6 +114,9 @@ public sealed class Planner : IDisposable
 
     internal long TrainedNumbers => _groups.Sum(g => g.Parameters.Sum(p => (long)p.Value.Length));
 
+    /// <summary>Parameters of the current network, frozen ones too.</summary>
+    internal int ParametersOfLayers => Current.OfLayers.Count;
+
     internal string GroupPrefix => Current.Name.Length == 0 ? "" : Current.Name + ".";
 
     private ParameterGroup Current => _groups.Count > 0 ? _groups[^1] : Group("");

@@ -71,6 +71,25 @@ public sealed class AdversarialTests
     }
 
     /// <summary>No pass would overwrite what is left of the update before.</summary>
+    /// <summary>In front of the first parameters only the way to the generator has gradients: none of codes, labels or real images.</summary>
+    [Theory, MemberData(nameof(Names))]
+    public void Nothing_is_differentiated_for_nobody(string name)
+    {
+        using Device device = Device.Cpu(1);
+        using var model = (AdversarialModel)SmallModels.Create(name);
+        model.Plan(device, SmallModels.Batch, SmallModels.Seed);
+        Check(model.Generator, model.Groups[1]);
+        Check(model.Judge, model.Groups[0]);
+        if (model.Discriminator.DX.Length == 0)
+            Check(model.Discriminator, model.Groups[0]);
+
+        static void Check(Network network, ParameterGroup group)
+        {
+            Layer first = network.Layers.First(l => l.Prefixes.Any(p => group.Parameters.Any(q => q.Name.StartsWith(p + ".", StringComparison.Ordinal))));
+            Assert.Equal(network.DX.Length > 0, first.DX.Length > 0);
+        }
+    }
+
     [Fact]
     public void An_update_without_new_gradients_is_refused()
     {

@@ -9,6 +9,8 @@ namespace CudaGen.Nets;
 /// </summary>
 public abstract class Layer(string name, Activation activation)
 {
+    private bool _hasParameters;
+
     public string Name { get; } = name;
 
     public Activation Activation { get; } = activation;
@@ -27,6 +29,9 @@ public abstract class Layer(string name, Activation activation)
     /// gradient before the activation, in place.
     /// </summary>
     public Tensor DY { get; private set; }
+
+    /// <summary>Whether DY serves anything: a parameter or the gradient of x.</summary>
+    internal bool NeedsGradient => _hasParameters || DX.Length > 0;
 
     /// <summary>One line on what the layer computes.</summary>
     public abstract string What { get; }
@@ -50,9 +55,10 @@ public abstract class Layer(string name, Activation activation)
     /// <param name="y">Where the output goes, or null for a tensor of its own.</param>
     internal void Plan(Planner planner, Tensor x, Tensor dx, Tensor? y)
     {
-        long before = planner.TrainedNumbers;
+        (long before, int parameters) = (planner.TrainedNumbers, planner.ParametersOfLayers);
         (X, DX) = (x, dx);
         Shape shape = Prepare(planner, x.Shape);
+        _hasParameters = planner.ParametersOfLayers > parameters;
         (Y, DY) = Outputs(planner, shape, y);
         Bind(planner);
         planner.Layers.Add(new(planner.GroupPrefix + Name, What, shape, planner.TrainedNumbers - before));
