@@ -8,8 +8,11 @@ internal static unsafe partial class Gemm
     // Steps of k between two visits to a result: so many rows of a panel of B stay in the second-level cache.
     private const int PanelDepth = 512;
 
-    // So many rows of B are swept through, tile by tile of the result; all of their columns stay in the second-level cache.
+    // So many rows of B are swept through, tile by tile of the result.
     private const int SweepDepth = 256;
+
+    // Elements of B, half a MiB, that stay in the second-level cache.
+    private const int MaxPart = 1 << 17;
 
     /// <summary>The tasks of two jobs, those of the first in front.</summary>
     private readonly struct Halves<TJob>(TJob first, TJob second, int count) : IChunk
@@ -78,7 +81,10 @@ internal static unsafe partial class Gemm
         }
     }
 
-    /// <summary>C = A^T B or C += A^T B, sixteen rows of C for a task, or one of some parts of them: C is written in straight lines.</summary>
+    /// <summary>
+    /// C = A^T B or C += A^T B, sixteen rows of C for a task, or one of some parts of their columns: C is written in straight lines. The tasks of
+    /// the upper half of C come first; in each half those of a part follow each other.
+    /// </summary>
     private readonly struct SweepJob(int m, int n, int k, float* a, float* b, Panels panels, float* c, bool add, int parts) : IChunk
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
@@ -86,8 +92,10 @@ internal static unsafe partial class Gemm
             where TSimd : struct, ISimd<TVec>
             where TVec : struct
         {
-            (int task, int part) = Math.DivRem(chunk, parts);
-            int firstRow = task * SweepRows, lastRow = Math.Min(m, firstRow + SweepRows);
+            int tasks = (m + SweepRows - 1) / SweepRows, upper = tasks / 2;
+            bool isUpper = chunk < upper * parts;
+            (int part, int task) = isUpper ? Math.DivRem(chunk, upper) : Math.DivRem(chunk - upper * parts, tasks - upper);
+            int firstRow = (isUpper ? task : upper + task) * SweepRows, lastRow = Math.Min(m, firstRow + SweepRows);
             float** rows = stackalloc float*[Product.Rows], outputs = stackalloc float*[Product.Rows];
             float* room = stackalloc float[Product.TileRoom + SweepRows * SweepDepth];
             float* tile = Product.Align(room), columns = tile + Product.TileRoom - 16;

@@ -126,10 +126,12 @@ internal static unsafe partial class Gemm
     {
         Panels panels = new(n);
         bool copyA = n >= MinColumnsToCopyA, tasks = m >= MinRows && copyA;
-        if (tasks && ReadsInPlace)
+        // Rows of B are often powers of two apart, and more of them than this would fight for the same sets of the second-level cache.
+        if (tasks && ReadsInPlace && (k <= SweepDepth || (long)n * k <= 2 * MaxPart))
         {
-            // At least sixteen tasks.
-            int rowTasks = (m + SweepRows - 1) / SweepRows, parts = Math.Clamp((15 + rowTasks) / rowTasks, 1, panels.Count);
+            // At least sixteen tasks; and their part of B stays in the second-level cache from task to task.
+            int rowTasks = (m + SweepRows - 1) / SweepRows;
+            int parts = Math.Clamp(Math.Max((15 + rowTasks) / rowTasks, (int)(((long)n * k + MaxPart - 1) / MaxPart)), 1, panels.Count);
             SweepJob sweep = new(m, n, k, a, b, panels, c, add, parts);
             Dispatch.Run(device, rowTasks * parts, ref sweep);
             return;

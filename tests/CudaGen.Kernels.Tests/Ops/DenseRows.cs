@@ -10,13 +10,13 @@ internal static class DenseRows
 
     /// <summary>
     /// Batch, outputs, inputs. Each of the three is once beyond the 1024 rows that a product takes at a time, beyond the 256 that a
-    /// task copies for itself, and beyond twice the 512 of a panel that is read in place.
+    /// task copies for itself, and beyond twice the 512 of a panel that is read in place; x is once beyond half a MiB, and beyond one.
     /// </summary>
     public static IEnumerable<(int N, int O, int I)> Sizes =>
     [
         (1, 1, 1), (2, 3, 5), (1, 1, 17), (9, 17, 33), (5, 1, 1025), (1, 33, 2051), (13, 50, 7), (3, 1030, 4), (1100, 3, 5), (8, 16, 1024),
         (33, 49, 97), (7, 97, 1), (64, 10, 49), (2, 130, 2100), (100, 128, 130), (1030, 5, 100), (2, 300, 101), (64, 262, 97),
-        (260, 64, 96), (300, 81, 100), (67, 1101, 130), (70, 20, 7000),
+        (260, 64, 96), (300, 81, 100), (67, 1101, 130), (70, 20, 7000), (200, 70, 700), (1030, 64, 260),
     ];
 
     private static readonly Activation[] Kinds =
