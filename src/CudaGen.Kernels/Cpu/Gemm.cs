@@ -35,6 +35,14 @@ internal static unsafe partial class Gemm
     /// </summary>
     private static bool ReadsInPlace => Vector512.IsHardwareAccelerated;
 
+    /// <summary>Whether there is nothing to multiply. A sum of nothing is 0.</summary>
+    private static bool IsEmpty(int m, int n, int k, float* c, bool add)
+    {
+        if (k == 0 && !add)
+            new Span<float>(c, m * n).Clear();
+        return m == 0 || n == 0 || k == 0;
+    }
+
     private static int Tiles(int m) => (m + Product.Rows - 1) / Product.Rows;
 
     /// <summary>Floats of scratch memory for <see cref="Forward"/>.</summary>
@@ -73,6 +81,8 @@ internal static unsafe partial class Gemm
     /// <summary>C = A B of A (M, K), B (K, N) and C (M, N).</summary>
     public static void BackwardData(Device device, int m, int n, int k, float* a, float* b, float* c)
     {
+        if (IsEmpty(m, n, k, c, false))
+            return;
         Panels panels = new(n);
         Rows rows = new(a, 1, Product.Rows * k, k);
         if (m < MinRows)
@@ -124,6 +134,8 @@ internal static unsafe partial class Gemm
     /// <summary>C = A^T B of A (K, M), B (K, N) and C (M, N), or with <paramref name="add"/> C += A^T B.</summary>
     public static void BackwardWeights(Device device, int m, int n, int k, float* a, float* b, float* c, bool add)
     {
+        if (IsEmpty(m, n, k, c, add))
+            return;
         Panels panels = new(n);
         bool copyA = n >= MinColumnsToCopyA, tasks = m >= MinRows && copyA;
         // Rows of B are often powers of two apart, and more of them than this would fight for the same sets of the second-level cache.

@@ -117,8 +117,8 @@ internal sealed partial class OpTest(string name)
                 double error = Compare(implementation, device.Precision, a, results[a.Name], expected[a.Name], magnitude[a.Name]);
                 if (device.Precision == Precision.Fp32)
                     errors[a.Name] = error;
-                // A GPU's libraries may find float32 faster where a product is small; the stand-ins do as they are told.
-                else if (TestCuda.StandIn is not null && error <= 8 * errors[a.Name])
+                // A GPU's libraries may find float32 faster where a product is small; the stand-ins do as they are told. A product of nothing is exact.
+                else if (TestCuda.StandIn is not null && Arguments.All(x => x.Shape.Length > 0) && error <= 8 * errors[a.Name])
                     Assert.Fail($"{Name}, {implementation}: {a.Name} is off by {error:E1} and by {errors[a.Name]:E1} in float32: the precision is not in effect");
             }
             if (device.IsReference)
