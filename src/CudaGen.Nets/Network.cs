@@ -50,7 +50,7 @@ public sealed class Network
         foreach (Layer layer in _layers)
         {
             layer.Plan(planner, x, dx, layer == last ? y : null);
-            (x, dx) = (layer.Y, layer.NeedsGradient ? layer.DY : default);
+            (x, dx) = (layer.Y, layer.WantedGradient);
         }
         return Y;
     }
@@ -66,7 +66,7 @@ public sealed class Network
         for (int i = 0; i < layers.Length; i++)
         {
             layers[i] = _layers[i].Rows(planner, first, count, dx);
-            dx = layers[i].NeedsGradient ? layers[i].DY : default;
+            dx = layers[i].WantedGradient;
         }
         return new(layers);
     }

@@ -34,23 +34,23 @@ public sealed class Optimiser
         _second = moments.Take(flat);
         if (options.Adam is not null)
             _first = moments.Take(flat);
-        Cut(group.Value);
+        Cut();
     }
 
     // On a CPU, large weights begin a part, and with it loops of their own: their halves meet the threads that have multiplied with them. A GPU takes
     // all in one launch.
-    private void Cut(Tensor all)
+    private void Cut()
     {
         int first = 0;
         foreach (Parameter parameter in _group.Parameters)
         {
-            int start = (int)((parameter.Value.Address - all.Address) / sizeof(float));
-            if (all.Kind != DeviceKind.Cpu || parameter.Value.Length < Dense.MinSplitLength || start == first)
+            int start = _group.Start(parameter.Value);
+            if (start == first || parameter.Value.Length < Dense.MinSplitLength || parameter.Value.Kind != DeviceKind.Cpu)
                 continue;
             _parts.Add((first, new(start - first)));
             first = start;
         }
-        _parts.Add((first, new(all.Length - first)));
+        _parts.Add((first, new(_second.Length - first)));
     }
 
     /// <summary>Name in checkpoints.</summary>
@@ -79,9 +79,7 @@ public sealed class Optimiser
         {
             (Tensor p, Tensor g, Tensor second) = (value.Slice(start, shape), gradient.Slice(start, shape), _second.Slice(start, shape));
             if (Options.Adam is { } adam)
-            {
                 Optimisers.Adam(device, p, g, _first.Slice(start, shape), second, _updates, adam with { LearningRate = adam.LearningRate * rate });
-            }
             else if (Options.RmsProp is { } rmsProp)
                 Optimisers.RmsProp(device, p, g, second, rmsProp with { LearningRate = rmsProp.LearningRate * rate });
         }

@@ -92,7 +92,10 @@ public sealed class ParameterGroup
     }
 
     /// <summary>The same for a tensor of parameters, of one or of several that lie one after the other.</summary>
-    internal Tensor In(Tensor flat, Tensor value) => flat.Slice((int)((value.Address - Value.Address) / sizeof(float)), value.Shape);
+    internal Tensor In(Tensor flat, Tensor value) => flat.Slice(Start(value), value.Shape);
+
+    /// <summary>Where a tensor of parameters starts in <see cref="Value"/>.</summary>
+    internal int Start(Tensor value) => (int)((value.Address - Value.Address) / sizeof(float));
 
     /// <summary>Everything that makes the network what it is: parameters, frozen ones, statistics.</summary>
     public IEnumerable<NamedTensor> Tensors()

@@ -10,7 +10,8 @@ public sealed class OptimiserTests
     private static readonly RmsPropOptions RmsProp = new(1e-3f, Clip: 1e-3f);
 
     // Large ones at the start, side by side, behind small ones, and none.
-    private static readonly int[][] Lengths = [[Dense.MinSplitLength, 7], [Dense.MinSplitLength + 1, Dense.MinSplitLength, 3], [5, 400, Dense.MinSplitLength + 9], [33, 2]];
+    private static readonly int[][] Lengths =
+        [[Dense.MinSplitLength, 7], [Dense.MinSplitLength + 1, Dense.MinSplitLength, 3], [5, 400, Dense.MinSplitLength + 9], [33, 2]];
 
     public static TheoryData<int, bool> Cases => new(Enumerable.Range(0, Lengths.Length).SelectMany(i => new[] { (i, true), (i, false) }));
 

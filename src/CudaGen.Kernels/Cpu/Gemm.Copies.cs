@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace CudaGen.Kernels.Cpu;
 
-/// <summary>Tasks that copy their part of B, for processors with sixteen vector registers.</summary>
+/// <summary>
+/// Tasks that copy their part of B: for processors with sixteen vector registers, and for more of B than the second-level cache takes in place.
+/// </summary>
 internal static unsafe partial class Gemm
 {
     // Rows and columns of B that a task copies for itself: 64 KiB on its stack. Rows lie pages apart, so a visit should bring enough.
@@ -42,6 +44,7 @@ internal static unsafe partial class Gemm
             float* copy = Product.Align(room), tile = Product.Align(tileRoom);
             float** rows = stackalloc float*[Product.Rows];
             float** outputs = stackalloc float*[Product.Rows];
+            Rows results = Rows.Of(c, n);
             Segment segment = default;
             for (int k0 = 0; k0 < k; k0 += KPart)
             {
@@ -58,19 +61,15 @@ internal static unsafe partial class Gemm
                     int column = panels.Column(panel), width = panels.Width(panel), valid = panels.Valid(panel);
                     for (int t = firstTile; t < lastTile; t++)
                     {
-                        int row = t * Product.Rows, count = Math.Min(Product.Rows, m - row);
-                        for (int r = 0; r < Product.Rows; r++)
-                        {
-                            int i = r < count ? r : 0;
-                            rows[r] = a.Of(t, i);
-                            outputs[r] = c + (nint)(row + i) * n;
-                        }
+                        int count = Math.Min(Product.Rows, m - t * Product.Rows);
+                        a.Tile(rows, t, count);
+                        results.Tile(outputs, t, count);
                         for (int i = Math.Min(share, left); i > 0; i--, left--, next += n)
                             Product.Prefetch(next, stripWidth);
                         for (int r = 0; r < Product.Rows; r++)
                             Product.Prefetch(outputs[r] + (nint)Product.Rows * n + column, width);
-                        epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, width, valid, rows, a.Step, copy + (nint)depth * (column - firstColumn), width,
-                            &segment, 1);
+                        epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, width, valid, rows, a.Step,
+                            copy + (nint)depth * (column - firstColumn), width, &segment, 1);
                     }
                 }
             }

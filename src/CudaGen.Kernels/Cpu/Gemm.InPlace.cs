@@ -43,15 +43,6 @@ internal static unsafe partial class Gemm
         }
     }
 
-    /// <summary>Where the tile of rows [row, row + 8) of C is; a short one repeats its first row and drops the result.</summary>
-    private static int TileRows(float** outputs, float* c, int row, int m, int n)
-    {
-        int count = Math.Min(Product.Rows, m - row);
-        for (int r = 0; r < Product.Rows; r++)
-            outputs[r] = c + (nint)(row + (r < count ? r : 0)) * n;
-        return count;
-    }
-
     /// <summary>C = A B, a panel of C for a task, or one of some parts of it.</summary>
     private readonly struct PanelJob(int m, int k, Rows a, float* b, int n, Panels panels, float* c, int parts) : IChunk
     {
@@ -65,6 +56,7 @@ internal static unsafe partial class Gemm
             float** rows = stackalloc float*[Product.Rows], outputs = stackalloc float*[Product.Rows];
             float* room = stackalloc float[Product.TileRoom];
             float* tile = Product.Align(room);
+            Rows results = Rows.Of(c, n);
             Segment segment = default;
             for (int k0 = 0; k0 < k; k0 += PanelDepth)
             {
@@ -72,9 +64,9 @@ internal static unsafe partial class Gemm
                 Epilogue epilogue = new(null, default, k0 > 0);
                 for (int t = part * Tiles(m) / parts; t < (part + 1) * Tiles(m) / parts; t++)
                 {
-                    int count = TileRows(outputs, c, t * Product.Rows, m, n);
-                    for (int r = 0; r < Product.Rows; r++)
-                        rows[r] = a.Of(t, r < count ? r : 0);
+                    int count = Math.Min(Product.Rows, m - t * Product.Rows);
+                    a.Tile(rows, t, count);
+                    results.Tile(outputs, t, count);
                     epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, width, valid, rows, a.Step, b + column, n, &segment, 1);
                 }
             }
@@ -98,22 +90,24 @@ internal static unsafe partial class Gemm
             int firstRow = (isUpper ? task : upper + task) * SweepRows, lastRow = Math.Min(m, firstRow + SweepRows);
             float** rows = stackalloc float*[Product.Rows], outputs = stackalloc float*[Product.Rows];
             float* room = stackalloc float[Product.TileRoom + SweepRows * SweepDepth];
-            float* tile = Product.Align(room), columns = tile + Product.TileRoom - 16;
+            float* tile = Product.Align(room), packed = tile + Product.TileRoom - 16;
+            Rows results = Rows.Of(c + (nint)firstRow * n, n);
             for (int k0 = 0; k0 < k; k0 += SweepDepth)
             {
                 int depth = Math.Min(SweepDepth, k - k0);
-                CopyColumns(columns, a + (nint)k0 * m + firstRow, m, lastRow - firstRow, depth);
+                CopyColumns(packed, a + (nint)k0 * m + firstRow, m, lastRow - firstRow, depth);
+                Rows columns = Rows.OfColumns(packed, depth);
                 Segment segment = new(0, k0, depth);
                 Epilogue epilogue = new(null, default, add || k0 > 0);
-                for (int row = firstRow; row < lastRow; row += Product.Rows)
+                for (int t = 0; t < Tiles(lastRow - firstRow); t++)
                 {
-                    int count = TileRows(outputs, c, row, m, n);
-                    for (int r = 0; r < Product.Rows; r++)
-                        rows[r] = columns + (row - firstRow) * depth + (r < count ? r : 0);
+                    int count = Math.Min(Product.Rows, lastRow - firstRow - t * Product.Rows);
+                    columns.Tile(rows, t, count);
+                    results.Tile(outputs, t, count);
                     for (int panel = part * panels.Count / parts; panel < (part + 1) * panels.Count / parts; panel++)
                     {
                         int column = panels.Column(panel);
-                        epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, panels.Width(panel), panels.Valid(panel), rows, Product.Rows, b + column, n,
+                        epilogue.Tile<TSimd, TVec>(tile, count, outputs, column, panels.Width(panel), panels.Valid(panel), rows, columns.Step, b + column, n,
                             &segment, 1);
                     }
                 }

@@ -58,10 +58,7 @@ internal static unsafe partial class Gemm
             RunTransposed(device, m, n, k, a, b, c, bias, activation);
             return;
         }
-        Panels panels = new(n);
-        float* packed = device.Scratch(ForwardScratch(n, k));
-        Pack(device, packed, b, k, true, k, panels);
-        RunTiles(device, m, k, new(a, 1, Product.Rows * k, k), packed, 0, panels, c, n, new Epilogue(bias, activation, false));
+        RunTiles(device, m, n, k, Rows.Of(a, k), b, true, device.Scratch(ForwardScratch(n, k)), c, new Epilogue(bias, activation, false));
     }
 
     /// <summary>C = f(A B^T + bias) as the transpose of B A^T: rows of a tile are rows of B, columns are rows of A.</summary>
@@ -83,33 +80,28 @@ internal static unsafe partial class Gemm
     {
         if (IsEmpty(m, n, k, c, false))
             return;
-        Panels panels = new(n);
-        Rows rows = new(a, 1, Product.Rows * k, k);
+        Rows rows = Rows.Of(a, k);
+        float* scratch = device.Scratch(BackwardDataScratch(m, n, k));
         if (m < MinRows)
         {
-            // Rows of B that lie a page apart would fight for the same sets of the cache.
-            bool copy = n % 512 == 0;
-            float* packed = copy ? device.Scratch(BackwardDataScratch(m, n, k)) : null;
-            if (copy)
-                Pack(device, packed, b, n, false, k, panels);
-            RunTiles(device, m, k, rows, copy ? packed : b, copy ? 0 : n, panels, c, n, default);
+            RunTiles(device, m, n, k, rows, b, false, IsCopied(m, n) ? scratch : null, c, default);
             return;
         }
         if ((long)k * n < Dense.MinSplitLength)
         {
-            RunStrips(device, m, n, k, k, rows, b, panels, c, null);
+            RunStrips(device, m, n, k, k, rows, b, c, null);
             return;
         }
         // The other half of the sum goes to scratch memory.
         int half = Math.Max(1, k / 2 / SweepRows * SweepRows);
-        float* more = device.Scratch(BackwardDataScratch(m, n, k));
-        RunStrips(device, m, n, k, half, rows, b, panels, c, more);
-        Maps.Run(device, m * n, new AddMap(c, more));
+        RunStrips(device, m, n, k, half, rows, b, c, scratch);
+        Maps.Run(device, m * n, new AddMap(c, scratch));
     }
 
     /// <summary>The first <paramref name="half"/> rows of B into C, the others into <paramref name="more"/>, if that is not null.</summary>
-    private static void RunStrips(Device device, int m, int n, int k, int half, Rows rows, float* b, Panels panels, float* c, float* more)
+    private static void RunStrips(Device device, int m, int n, int k, int half, Rows rows, float* b, float* c, float* more)
     {
+        Panels panels = new(n);
         int halves = more == null ? 1 : 2;
         if (ReadsInPlace)
         {
@@ -154,7 +146,7 @@ internal static unsafe partial class Gemm
             PackAJob packA = new(packedA, a, m, k);
             Dispatch.Run(device, (m + SweepRows - 1) / SweepRows, ref packA);
         }
-        Rows rows = copyA ? new(packedA, Product.Rows, Product.Rows * k, 1) : new(a, m, Product.Rows, 1);
+        Rows rows = copyA ? Rows.OfColumns(packedA, k) : new(a, m, Product.Rows, 1);
         if (tasks)
         {
             Blocks cut = new(Tiles(m), panels.Count, (long)m * n >= Dense.MinSplitLength ? 2 : 1);
@@ -162,18 +154,20 @@ internal static unsafe partial class Gemm
             Dispatch.Run(device, cut.Count, ref blocks);
             return;
         }
-        // A copy pays when many rows read it, or when the rows of B would fight for the same sets of the cache.
-        bool copyB = m > MaxRowsInPlace || n % 512 == 0;
-        if (copyB)
-            Pack(device, packedB, b, n, false, k, panels);
-        RunTiles(device, m, k, rows, copyB ? packedB : b, copyB ? 0 : n, panels, c, n, new Epilogue(null, default, add));
+        RunTiles(device, m, n, k, rows, b, false, IsCopied(m, n) ? packedB : null, c, new Epilogue(null, default, add));
     }
 
-    /// <summary>In about 64 tasks, of at least a tile each.</summary>
-    private static void RunTiles(Device device, int m, int k, Rows rows, float* b, int ldb, Panels panels, float* c, int n, Epilogue epilogue)
+    // A copy of B pays when many rows of A read it, or when its own rows lie a page apart and would fight for the same sets of the cache.
+    private static bool IsCopied(int m, int n) => m > MaxRowsInPlace || n % 512 == 0;
+
+    /// <summary>In about 64 tasks, of at least a tile each, which read B in a copy, or where it is if <paramref name="packed"/> is null.</summary>
+    private static void RunTiles(Device device, int m, int n, int k, Rows rows, float* b, bool transB, float* packed, float* c, Epilogue epilogue)
     {
+        Panels panels = new(n);
+        if (packed != null)
+            Pack(device, packed, b, transB ? k : n, transB, k, panels);
         int tilesPerTask = Math.Clamp(Tiles(m) * panels.Count / 64, 1, 16), rowTasks = (Tiles(m) + tilesPerTask - 1) / tilesPerTask;
-        GemmJob job = new(m, k, rows, b, ldb, panels, c, n, epilogue, tilesPerTask, rowTasks);
+        GemmJob job = new(m, n, k, rows, b, packed, panels, Rows.Of(c, n), epilogue, tilesPerTask, rowTasks);
         Dispatch.Run(device, rowTasks * panels.Count, ref job);
     }
 
@@ -198,40 +192,23 @@ internal static unsafe partial class Gemm
             float* target = packed + (nint)k * column;
             if (transB)
             {
-                int j = 0;
+                // Sixteen or four rows of B at a time: loads in straight lines, neighbouring stores.
+                int j = 0, whole = k0 + (k1 - k0) / 4 * 4;
                 for (; Vector512.IsHardwareAccelerated && j <= valid - 16; j += 16)
                 {
-                    float* source = b + (nint)(column + j) * ldb, to = target + (nint)k0 * width + j;
-                    int i = k0;
-                    for (; i <= k1 - 4; i += 4, to += 4 * width)
-                        Transpose4.CopyLines(source + i, ldb, to, width);
-                    for (; i < k1; i++, to += width)
-                    {
-                        for (int r = 0; r < 16; r++)
-                            to[r] = source[(nint)r * ldb + i];
-                    }
+                    for (int i = k0; i < whole; i += 4)
+                        Transpose4.CopyLines(b + (nint)(column + j) * ldb + i, ldb, target + (nint)i * width + j, width);
                 }
-                // Four rows of B at a time: four loads in straight lines, four neighbouring stores.
                 for (; j <= valid - 4; j += 4)
                 {
                     float* s0 = b + (nint)(column + j) * ldb, s1 = s0 + ldb, s2 = s1 + ldb, s3 = s2 + ldb;
-                    float* to = target + (nint)k0 * width + j;
-                    int i = k0;
-                    for (; i <= k1 - 4; i += 4, to += 4 * width)
-                        Transpose4.Copy(s0 + i, s1 + i, s2 + i, s3 + i, to, width);
-                    for (; i < k1; i++, to += width)
-                    {
-                        to[0] = s0[i];
-                        to[1] = s1[i];
-                        to[2] = s2[i];
-                        to[3] = s3[i];
-                    }
+                    for (int i = k0; i < whole; i += 4)
+                        Transpose4.Copy(s0 + i, s1 + i, s2 + i, s3 + i, target + (nint)i * width + j, width);
                 }
-                for (; j < width; j++)
+                for (int i = k0; i < k1; i++)
                 {
-                    float* source = b + (nint)(column + j) * ldb;
-                    for (int i = k0; i < k1; i++)
-                        target[(nint)i * width + j] = j < valid ? source[i] : 0;
+                    for (int r = i < whole ? j : 0; r < width; r++)
+                        target[(nint)i * width + r] = r < valid ? b[(nint)(column + r) * ldb + i] : 0;
                 }
                 return;
             }
@@ -249,7 +226,10 @@ internal static unsafe partial class Gemm
         }
     }
 
-    /// <summary>Copies <see cref="SweepRows"/> columns of A, or as many as there are, into two tiles side by side: a step of k is then eight floats on, not a row of A.</summary>
+    /// <summary>
+    /// Copies <see cref="SweepRows"/> columns of A, or as many as there are, into two tiles, side by side in each: a step of k is then eight floats
+    /// on, not a row of A.
+    /// </summary>
     private static void CopyColumns(float* packed, float* a, int lda, int count, int k)
     {
         float* first = packed, second = packed + (nint)Product.Rows * k;
@@ -278,17 +258,27 @@ internal static unsafe partial class Gemm
         }
     }
 
-    /// <summary>Where the rows of op(A) are: so far apart within a tile and from tile to tile, and their elements.</summary>
+    /// <summary>Where the rows of op(A) or C are: so far apart within a tile and from tile to tile, and their elements.</summary>
     private readonly struct Rows(float* first, nint step, nint tileStride, nint rowStride)
     {
+        /// <summary>Rows of so many elements, one behind the other.</summary>
+        public static Rows Of(float* matrix, int length) => new(matrix, 1, Product.Rows * length, length);
+
+        /// <summary>Columns that <see cref="CopyColumns"/> has put side by side.</summary>
+        public static Rows OfColumns(float* packed, int length) => new(packed, Product.Rows, Product.Rows * length, 1);
+
         /// <summary>From one element of a row to the next.</summary>
         public nint Step => step;
 
         /// <summary>The same rows from their element k on.</summary>
         public Rows From(int k) => new(first + k * step, step, tileStride, rowStride);
 
-        /// <summary>Row r of a tile.</summary>
-        public float* Of(int tile, int r) => first + tile * tileStride + r * rowStride;
+        /// <summary>Rows of a tile; a short one repeats its first row and drops the result.</summary>
+        public void Tile(float** rows, int tile, int count)
+        {
+            for (int r = 0; r < Product.Rows; r++)
+                rows[r] = first + tile * tileStride + (r < count ? r : 0) * rowStride;
+        }
     }
 
     private readonly struct TransposedJob(int n, int k, float* b, float* packed, Panels panels, float* c, float* bias, float slope, int tilesPerTask)
@@ -347,8 +337,8 @@ internal static unsafe partial class Gemm
         }
     }
 
-    private readonly struct GemmJob(int m, int k, Rows a, float* matrix, int ldb, Panels panels, float* c, int ldc,
-        Epilogue epilogue, int tilesPerTask, int rowTasks) : IChunk
+    private readonly struct GemmJob(int m, int n, int k, Rows a, float* matrix, float* packed, Panels panels, Rows c, Epilogue epilogue, int tilesPerTask,
+        int rowTasks) : IChunk
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<TSimd, TVec>(int chunk)
@@ -358,8 +348,8 @@ internal static unsafe partial class Gemm
             int panel = chunk / rowTasks, firstTile = chunk % rowTasks * tilesPerTask;
             int column = panels.Column(panel), width = panels.Width(panel), valid = panels.Valid(panel);
             // In panels of their own, or where it is: then vectors may read beyond N, into what is not stored.
-            int bStride = ldb == 0 ? width : ldb;
-            float* b = ldb == 0 ? matrix + (nint)k * column : matrix + column;
+            int bStride = packed != null ? width : n;
+            float* b = packed != null ? packed + (nint)k * column : matrix + column;
             float** rows = stackalloc float*[Product.Rows];
             float** outputs = stackalloc float*[Product.Rows];
             float* room = stackalloc float[Product.TileRoom];
@@ -368,14 +358,9 @@ internal static unsafe partial class Gemm
 
             for (int t = firstTile; t < firstTile + tilesPerTask && t * Product.Rows < m; t++)
             {
-                int row = t * Product.Rows, count = Math.Min(Product.Rows, m - row);
-                for (int r = 0; r < Product.Rows; r++)
-                {
-                    // A short tile repeats its first row and drops the result.
-                    int i = r < count ? r : 0;
-                    rows[r] = a.Of(t, i);
-                    outputs[r] = c + (nint)(row + i) * ldc;
-                }
+                int count = Math.Min(Product.Rows, m - t * Product.Rows);
+                a.Tile(rows, t, count);
+                c.Tile(outputs, t, count);
                 if (k <= KBlock)
                 {
                     segment = new(0, 0, k);

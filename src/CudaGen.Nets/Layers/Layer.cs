@@ -30,8 +30,8 @@ public abstract class Layer(string name, Activation activation)
     /// </summary>
     public Tensor DY { get; private set; }
 
-    /// <summary>Whether DY serves anything: a parameter or the gradient of x.</summary>
-    internal bool NeedsGradient => _hasParameters || DX.Length > 0;
+    /// <summary>What the layer after gets as its DX: DY, if that serves a parameter or the gradient of x, or an empty tensor.</summary>
+    internal Tensor WantedGradient => _hasParameters || DX.Length > 0 ? DY : default;
 
     /// <summary>One line on what the layer computes.</summary>
     public abstract string What { get; }
